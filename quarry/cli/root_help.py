@@ -1,0 +1,36 @@
+"""The help text of ``quarry`` itself, made without click: it answers in a few interpreter starts."""
+
+from __future__ import annotations
+
+COMMANDS = {
+    "run": "Run a script; with --depth, --max-runs or --seeds a crawl.",
+    "inspect": "Show a crawl with its lineage, or one run.",
+    "list": "List the runs of a dataset.",
+    "debug": "Answer questions about a configuration.",
+    "version": "Show the versions of Quarry and of its contract.",
+}
+"""The commands, in help order."""
+
+_TEXT = """\
+Usage: quarry [OPTIONS] COMMAND [ARGS]...
+
+  Crawl: one script, the work that it discovers, and a dataset in which every
+  row has its run and every run its outcome.
+
+  To begin: quarry run SCRIPT URL --depth 2 --max-runs 100
+
+Options:
+  --version   Show the version.
+  -h, --help  Show this message.
+
+Commands:
+{commands}
+
+quarry COMMAND --help says more.
+"""
+
+
+def root_help() -> str:
+    """Give the help text."""
+    width = max(map(len, COMMANDS)) + 2
+    return _TEXT.format(commands="\n".join(f"  {name:<{width}}{told}" for name, told in COMMANDS.items()))

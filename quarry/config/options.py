@@ -1,0 +1,342 @@
+"""The table of options: for each its flag, environment variable, file key, default, unit and bounds.
+
+The command line, the environment reader, the file's model and the documentation all follow this table.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+MAX_DEPTH = 1_000_000
+MAX_RUNS = 1_000_000_000
+MAX_PARALLEL = 4096
+MAX_ATTEMPTS = 100
+MAX_REDELIVERIES = 1000
+MAX_TIMEOUT_MS = 7 * 24 * 3600 * 1000
+
+POLICIES = ("strict",)
+BACKENDS = ("fs",)
+FORMATS = ("table", "json", "yaml")
+PROFILES = ("http", "browser")
+
+
+class Option(NamedTuple):
+    """One setting.
+
+    Attributes:
+        key: Dotted key in the configuration file; the name of the setting everywhere.
+        flag: Flag of ``quarry run``; empty where there is none.
+        metavar: What stands for the value in help texts; empty for a switch.
+        help: What it does, with unit and bounds; one sentence, no full stop.
+        default: As people read it; empty where leaving it out means "none".
+        env: Environment variable; empty where the environment can't set it.
+        in_file: Whether the configuration file may set it.
+        path: Whether the value names a file or folder: relative to the configuration file's folder when it
+            comes from there, else to the working directory.
+        section: Heading in the help text.
+    """
+
+    key: str
+    flag: str
+    metavar: str
+    help: str
+    default: str = ""
+    env: str = ""
+    in_file: bool = True
+    path: bool = False
+    section: str = "Job"
+
+
+_JOB, _IDENTITY, _STORAGE, _FANOUT = "Job", "Identity", "Storage", "Fan-out"
+_EXECUTION, _OUTPUT = "Execution", "Output"
+
+OPTIONS: tuple[Option, ...] = (
+    Option(
+        "script",
+        "--script",
+        "SCRIPT",
+        "The script, in place of the argument: a path, a name under 'scripts:' or a module",
+        env="QUARRY_SCRIPT",
+        section=_JOB,
+    ),
+    Option(
+        "job",
+        "--job",
+        "JSON|@FILE",
+        "Parameters of the job: a JSON object, or @FILE to read one",
+        default="{}",
+        in_file=False,
+        section=_JOB,
+    ),
+    Option(
+        "job_json",
+        "--job-json",
+        "FILE",
+        "File with the parameters of the job, a JSON object",
+        in_file=False,
+        section=_JOB,
+    ),
+    Option(
+        "seeds",
+        "--seeds",
+        "FILE|-",
+        "One URL or one JSON object a line, each distinct line a root of the crawl; - is standard input",
+        env="QUARRY_SEEDS",
+        path=True,
+        section=_JOB,
+    ),
+    Option(
+        "source",
+        "--source",
+        "TEXT",
+        "Partition 'source' of the rows; at most 200 characters once percent-encoded",
+        default="the script's stem",
+        env="QUARRY_SOURCE",
+        section=_JOB,
+    ),
+    Option(
+        "category",
+        "--category",
+        "TEXT",
+        "Partition 'category' of the rows; at most 200 characters once percent-encoded",
+        default="default",
+        env="QUARRY_CATEGORY",
+        section=_JOB,
+    ),
+    Option(
+        "run_id",
+        "--run-id",
+        "ID",
+        "Id of the root run, and of the crawl: letters, digits and . _ - : @ + = ~, at most 200",
+        default="a UUIDv7",
+        in_file=False,
+        section=_IDENTITY,
+    ),
+    Option("job_id", "--job-id", "ID", "Your own id of the job", in_file=False, section=_IDENTITY),
+    Option(
+        "attempt",
+        "--attempt",
+        "N",
+        "Attempt number of the root run, from 1; above 1 it needs --parent-run-id",
+        default="1",
+        in_file=False,
+        section=_IDENTITY,
+    ),
+    Option(
+        "parent_run_id",
+        "--parent-run-id",
+        "ID",
+        "Run id of the attempt before",
+        in_file=False,
+        section=_IDENTITY,
+    ),
+    Option(
+        "storage.dataset",
+        "--dataset",
+        "ID",
+        "Dataset that the rows go to",
+        default="quarry",
+        env="QUARRY_DATASET",
+        section=_STORAGE,
+    ),
+    Option(
+        "storage.backend",
+        "--storage-backend",
+        "NAME",
+        "Where datasets lie: fs is a folder",
+        default="fs",
+        env="QUARRY_STORAGE_BACKEND",
+        section=_STORAGE,
+    ),
+    Option(
+        "storage.path",
+        "--storage-path",
+        "FOLDER",
+        "Folder that holds the datasets",
+        default="./quarry-data",
+        env="QUARRY_STORAGE_PATH",
+        path=True,
+        section=_STORAGE,
+    ),
+    Option(
+        "policy.name",
+        "--policy",
+        "NAME",
+        "Ingestion policy: strict makes each event durable before the next is read",
+        default="strict",
+        env="QUARRY_POLICY",
+        section=_STORAGE,
+    ),
+    Option(
+        "depth",
+        "--depth",
+        "N",
+        f"Follow enqueue events up to this derivation depth, 0 to {MAX_DEPTH}; 1 or more starts a fan-out",
+        default="no bound in a fan-out (0 with --seeds)",
+        env="QUARRY_DEPTH",
+        section=_FANOUT,
+    ),
+    Option(
+        "max_runs",
+        "--max-runs",
+        "N",
+        f"Execute at most so many distinct jobs, roots among them, 1 to {MAX_RUNS}; starts a fan-out",
+        default="no bound",
+        env="QUARRY_MAX_RUNS",
+        section=_FANOUT,
+    ),
+    Option(
+        "parallel",
+        "--parallel",
+        "N",
+        f"Runs at once, 1 to {MAX_PARALLEL}",
+        default="1",
+        env="QUARRY_PARALLEL",
+        section=_FANOUT,
+    ),
+    Option(
+        "max_attempts",
+        "--max-attempts",
+        "N",
+        f"Attempts of a job whose script fails or whose executor crashes, 1 to {MAX_ATTEMPTS}",
+        default="1",
+        env="QUARRY_MAX_ATTEMPTS",
+        section=_FANOUT,
+    ),
+    Option(
+        "max_redeliveries",
+        "--max-redeliveries",
+        "N",
+        f"How often a run whose worker was lost is delivered again, 0 to {MAX_REDELIVERIES}",
+        default="3",
+        env="QUARRY_MAX_REDELIVERIES",
+        section=_FANOUT,
+    ),
+    Option(
+        "max_failures",
+        "--max-failures",
+        "N|P%",
+        "Exit with 5 if more runs fail: a number, or percent of those executed, as in 2.5%",
+        default="no bound",
+        env="QUARRY_MAX_FAILURES",
+        section=_FANOUT,
+    ),
+    Option(
+        "executor",
+        "--executor",
+        "PATH",
+        "Program that executes scripts and speaks Quarry's wire",
+        default="Quarry's own",
+        env="QUARRY_EXECUTOR",
+        path=True,
+        section=_EXECUTION,
+    ),
+    Option(
+        "timeout",
+        "--timeout",
+        "DURATION",
+        "Deadline of a run: 500ms, 30s, 10m or 2h; a bare number is seconds; at most 7 days",
+        default="10m",
+        env="QUARRY_TIMEOUT",
+        section=_EXECUTION,
+    ),
+    Option(
+        "resolve_from",
+        "--resolve-from",
+        "FOLDER",
+        "Folder from which scripts may import, beside their own",
+        env="QUARRY_RESOLVE_FROM",
+        path=True,
+        section=_EXECUTION,
+    ),
+    Option(
+        "scripts_root",
+        "",
+        "FOLDER",
+        "Folder against which script paths are named in job keys",
+        default="the folder of the first script",
+        env="QUARRY_SCRIPTS_ROOT",
+        path=True,
+        section=_EXECUTION,
+    ),
+    Option(
+        "state_dir",
+        "",
+        "FOLDER",
+        "Folder of logs and of what a running crawl keeps",
+        default="$XDG_STATE_HOME/quarry, else ~/.local/state/quarry",
+        env="QUARRY_STATE_DIR",
+        path=True,
+        section=_EXECUTION,
+    ),
+    Option(
+        "dry_run",
+        "--dry-run",
+        "",
+        "Load the script and check its hooks; run and write nothing",
+        in_file=False,
+        section=_EXECUTION,
+    ),
+    Option(
+        "report",
+        "--report",
+        "PATH",
+        "Write a structured exit report (JSON) to this file",
+        env="QUARRY_REPORT",
+        path=True,
+        section=_OUTPUT,
+    ),
+    Option(
+        "output.format",
+        "--format",
+        "NAME",
+        "Form of the result on standard output: table, json or yaml",
+        default="table on a terminal, else json",
+        env="QUARRY_FORMAT",
+        section=_OUTPUT,
+    ),
+    Option(
+        "output.quiet",
+        "--quiet",
+        "",
+        "Only warnings and errors on standard error",
+        env="QUARRY_QUIET",
+        section=_OUTPUT,
+    ),
+    Option(
+        "output.verbose",
+        "--verbose",
+        "",
+        "All counters in progress lines, debug events in the log",
+        env="QUARRY_VERBOSE",
+        section=_OUTPUT,
+    ),
+    Option(
+        "output.no_color",
+        "--no-color",
+        "",
+        "No colours; NO_COLOR in the environment does the same",
+        env="QUARRY_NO_COLOR",
+        section=_OUTPUT,
+    ),
+)
+
+CONFIG_ENV = "QUARRY_CONFIG"
+"""Names the configuration file, as ``--config`` does."""
+
+OTHER_ENV = frozenset(
+    {CONFIG_ENV, "QUARRY_NO_SANDBOX", "QUARRY_BROWSER_ENDPOINT", "QUARRY_BROWSER_PATH", "QUARRY_BROKER"}
+)
+"""Variables of Quarry that are no setting of this table: other parts of it read them."""
+
+
+def option_of(key: str) -> Option:
+    """Give the option of a dotted key.
+
+    Raises:
+        KeyError: There is none.
+    """
+    for option in OPTIONS:
+        if option.key == key:
+            return option
+    raise KeyError(key)

@@ -1,0 +1,1 @@
+"""One crawl, end to end: seed, execute a delivery, commit, adopt, finish."""

@@ -1,0 +1,156 @@
+"""Seed files: spooled, read in batches, each distinct line a root at depth 0."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import IO, TYPE_CHECKING, Any
+
+from quarry.config.jobs import parse_job
+from quarry.crawl.children import make_job
+from quarry.crawl.plan import JobPayload
+from quarry.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from quarry.scheduler import NewJob
+
+BATCH_LINES = 500
+_MAX_LINE_BYTES = 1024 * 1024
+_SHOWN_ERRORS = 20
+_SHOWN_CHARS = 80
+
+
+def spool(source: IO[bytes], path: str) -> None:
+    """Copy standard input to a file, synced, so that a seeder that died can go on from its offset."""
+    with open(path, "wb") as file:
+        shutil.copyfileobj(source, file)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def parse_line(text: str) -> dict[str, Any]:
+    """Read one seed line: a JSON object is a job, anything else is the URL of one.
+
+    Raises:
+        ValueError: With a message for the user.
+    """
+    if text.startswith("{"):
+        return parse_job(text)
+    if any(c.isspace() or not c.isprintable() for c in text):
+        raise ValueError("a URL has no blanks and no control characters in it; a job is a JSON object")
+    scheme, separator, rest = text.partition("://")
+    if not separator or not rest or not scheme.isascii() or not scheme.replace("+", "").isalnum():
+        raise ValueError("neither a URL (https://…) nor a JSON object")
+    return {"url": text}
+
+
+def check_seeds(path: str, *, name: str | None = None) -> int:
+    """Read a whole seed file once before anything is started.
+
+    Args:
+        path: The file.
+        name: What to call it in messages, where it isn't the user's own.
+
+    Returns:
+        Number of seeds (lines that are not blank).
+
+    Raises:
+        ConfigError: Naming the first bad lines, each with its number and the mend.
+    """
+    problems: list[str] = []
+    bad = seeds = 0
+    name = name or path
+    for number, raw in _lines(path):
+        seeds += 1
+        try:
+            parse_line(_decode(raw))
+        except ValueError as error:
+            bad += 1
+            if len(problems) < _SHOWN_ERRORS:
+                shown = raw[:_SHOWN_CHARS].decode(errors="replace")
+                problems.append(f"{name}:{number}: {error}: {shown!r}")
+    if bad > len(problems):
+        problems.append(f"{name}: {bad - len(problems)} more lines are wrong")
+    if problems:
+        raise ConfigError(problems)
+    if not seeds:
+        raise ConfigError(f"{name}: no seeds in it; give one URL or one JSON object a line")
+    return seeds
+
+
+class SeedReader:
+    """Reads the jobs of a seed file, in batches.
+
+    Args:
+        path: A checked seed file.
+        template: Payload of a root, without params.
+        first_attempt: Attempt number of the roots.
+    """
+
+    def __init__(self, path: str, *, template: JobPayload, first_attempt: int) -> None:
+        self._path = path
+        self._template = template
+        self._first_attempt = first_attempt
+
+    def batches(self, start: int = 0) -> Iterator[tuple[int, int, list[NewJob], bool]]:
+        """Give batches of at most 500 jobs.
+
+        Args:
+            start: Seeds to skip: the offset that the ledger keeps.
+
+        Yields:
+            Offset before, offset after, the jobs in file order, whether it is the last batch.
+        """
+        batch: list[NewJob] = []
+        offset = start
+        for index, (number, raw) in enumerate(_lines(self._path)):
+            if index < start:
+                continue
+            if len(batch) == BATCH_LINES:
+                yield offset, offset + len(batch), batch, False
+                offset += len(batch)
+                batch = []
+            batch.append(self._job(number, raw))
+        yield offset, offset + len(batch), batch, True
+
+    def _job(self, number: int, raw: bytes) -> NewJob:
+        t = self._template
+        params = parse_line(_decode(raw))
+        payload = JobPayload(
+            target=t.target,
+            path=t.path,
+            params=params,
+            source=t.source,
+            category=t.category,
+            job_id=t.job_id,
+            parent_run_id=t.parent_run_id,
+        )
+        try:
+            return make_job(payload, depth=0, first_attempt=self._first_attempt)
+        except ValueError as error:
+            raise ConfigError(f"{self._path}:{number}: {error}") from error
+
+
+def _lines(path: str) -> Iterator[tuple[int, bytes]]:
+    """Give line number and text of each line that is not blank; a BOM and line ends are dropped."""
+    try:
+        with open(path, "rb") as file:
+            number = 0
+            while raw := file.readline(_MAX_LINE_BYTES + 1):
+                number += 1
+                if len(raw) > _MAX_LINE_BYTES:
+                    raise ConfigError(f"{path}:{number}: the line is longer than {_MAX_LINE_BYTES} bytes")
+                text = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
+                if text.strip():
+                    yield number, text.strip()
+    except OSError as error:
+        raise ConfigError(f"{path}: the seed file can't be read: {error.strerror}") from error
+
+
+def _decode(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError("not UTF-8") from error

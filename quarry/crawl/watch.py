@@ -1,0 +1,124 @@
+"""Watching a crawl until its summary is in place. What is shown comes from the ledger alone."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from quarry.crawl.closing import Closing
+from quarry.errors import StoreError
+
+if TYPE_CHECKING:
+    from quarry.crawl.delivery import CrawlContext
+    from quarry.crawl.reporter import Reporter
+    from quarry.types import Counts
+
+_POLL_S = 0.1
+
+STALL_S = 20.0
+"""Seconds without any change in the ledger after which the storage is tried."""
+
+PROBE_S = 5.0
+"""Seconds between two tries."""
+
+PROBES = 6
+"""Failed tries in a row after which the storage counts as down."""
+
+
+class Stall:
+    """Notices that nothing changes any more, and says when to look why. Pure.
+
+    Args:
+        stall_s: Seconds without a change after which to look.
+        probe_s: Seconds between two looks.
+    """
+
+    def __init__(self, *, stall_s: float = STALL_S, probe_s: float = PROBE_S) -> None:
+        self._stall_s = stall_s
+        self._probe_s = probe_s
+        self._last: Counts | None = None
+        self._probe_at_s = 0.0
+
+    def due(self, counts: Counts, now_s: float) -> bool:
+        """Say whether the storage should be tried now.
+
+        Args:
+            counts: The ledger's counters.
+            now_s: Monotonic seconds.
+        """
+        if counts != self._last:
+            self._last = counts
+            self._probe_at_s = now_s + self._stall_s
+            return False
+        if now_s < self._probe_at_s:
+            return False
+        self._probe_at_s = now_s + self._probe_s
+        return True
+
+
+class Watch:
+    """Follows one crawl.
+
+    Attributes:
+        counts: The ledger's counters as they were last read; None before that.
+
+    Args:
+        context: The crawl.
+        reporter: Told of the counters.
+        stall: Says when to look whether the storage is down.
+    """
+
+    def __init__(self, context: CrawlContext, reporter: Reporter, *, stall: Stall | None = None) -> None:
+        self.counts: Counts | None = None
+        self._context = context
+        self._reporter = reporter
+        self._closing = Closing(context)
+        self._stall = stall or Stall()
+        self._failed_probes = 0
+
+    async def wait_closed(self) -> dict[str, Any]:
+        """Follow the crawl until it is closed; close it where no worker does.
+
+        Returns:
+            The summary.
+
+        Raises:
+            LedgerImbalanceError: A ledger equation does not hold at the close.
+            LedgerMissingError: Redis lost the crawl.
+            StoreError: The storage is down and work waits for it, or the summary can't be put or read.
+        """
+        context, plan = self._context, self._context.plan
+        started = time.monotonic()
+        while True:
+            self.counts = counts = await context.ledger.counts()
+            now = time.monotonic()
+            self._reporter.progress(counts, now - started, counts.failed)
+            if self._stall.due(counts, now):
+                await self._check_storage()
+            if counts.idle() and await self._closing.try_close():
+                break
+            await asyncio.sleep(_POLL_S)
+        summary: dict[str, Any] | None = await context.threads.run(
+            context.dataset.get_summary, plan.day, plan.crawl
+        )
+        if summary is None:
+            raise StoreError(f"the summary of crawl {plan.crawl} vanished after it was written")
+        return summary
+
+    async def _check_storage(self) -> None:
+        """Try the storage that the stalled runs may be waiting for.
+
+        Raises:
+            StoreError: It kept refusing.
+        """
+        context = self._context
+        try:
+            await context.threads.run(context.dataset.probe)
+        except StoreError as error:
+            self._failed_probes += 1
+            self._reporter.warning(f"the crawl waits for its storage: {error.message}")
+            if self._failed_probes >= PROBES:
+                raise
+        else:
+            self._failed_probes = 0

@@ -1,0 +1,130 @@
+"""One run from its request to its end; the same in both modes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from quarry.executor.browser import RunBrowser
+from quarry.executor.lifecycle import Lifecycle, RunEnd
+from quarry.executor.loader import ScriptLoadError
+from quarry.http import Http, ProxyAddress
+from quarry.sdk import Context, Emit, RunInfo, Storage, TerminalGuard
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from quarry.executor.channel import RunChannel
+    from quarry.executor.process import ProcessServices
+    from quarry.executor.scope import RunScope
+    from quarry.ipc import RunRequest
+
+
+class RunTask:
+    """Executes one request.
+
+    Args:
+        request: What to run; checked.
+        script_path: The script.
+        services: What all runs of the process share.
+        channel: The run's way out.
+        scope: Its tasks and output.
+        warn: Takes what can't be told by an event.
+    """
+
+    def __init__(
+        self,
+        request: RunRequest,
+        script_path: str,
+        *,
+        services: ProcessServices,
+        channel: RunChannel,
+        scope: RunScope,
+        warn: Callable[[str], None],
+    ) -> None:
+        self.channel = channel
+        self._request = request
+        self._script_path = script_path
+        self._services = services
+        self._scope = scope
+        self._warn = warn
+        self._proxy = ProxyAddress.of(request.proxy) if request.proxy else None
+        self._http: Http | None = None
+        self._browser = RunBrowser(services.browsers, endpoint=request.browser_ws_endpoint, proxy=self._proxy)
+        self._lifecycle: Lifecycle | None = None
+        self._cancel_reason: str | None = None
+
+    def cancel(self, task: asyncio.Task[Any], reason: str) -> None:
+        """End the run early; may be repeated."""
+        if self._lifecycle is None:
+            self._cancel_reason = reason
+        else:
+            self._lifecycle.cancel(task, reason)
+
+    def use_proxy(self, proxy: dict[str, Any] | None) -> None:
+        """Take the answer to ``rotate_proxy``: later requests of ``ctx.http`` go through it."""
+        self._proxy = ProxyAddress.of(proxy) if proxy else None
+        if self._http is not None:
+            self._http.use_proxy(self._proxy)
+
+    def proxy_used(self) -> dict[str, Any] | None:
+        """Give the run's proxy without its password."""
+        return None if self._proxy is None else self._proxy.public()
+
+    async def execute(self) -> RunEnd:
+        """Run it; what it opened is closed when this returns."""
+        try:
+            script = self._services.loader.load(self._script_path)
+        except ScriptLoadError as error:
+            return RunEnd(
+                status="crash", message=error.message, error_type=error.error_type, stack=error.stack
+            )
+        if self._cancel_reason is not None:
+            return RunEnd(
+                status="crash",
+                message=f"the run was cancelled: {self._cancel_reason}",
+                error_type="cancelled",
+            )
+        guard = TerminalGuard()
+        run = _run_info(self._request)
+        self._lifecycle = Lifecycle(
+            script,
+            run=run,
+            job=self._request.job,
+            make_context=lambda job: self._context(job, run, guard),
+            channel=self.channel,
+            guard=guard,
+            warn=self._warn,
+        )
+        try:
+            return await self._lifecycle.execute()
+        finally:
+            guard.close()
+            await self._scope.end_tasks()
+            await self._browser.close()  # not cut off: the lifecycle passes on no cancel any more
+
+    def _context(self, job: Any, run: RunInfo, guard: TerminalGuard) -> Context[Any]:
+        return Context(
+            job=job,
+            run=run,
+            emit=Emit(self.channel, guard),
+            storage=Storage(self.channel, guard),
+            memory=self._services.memory,
+            http=self._make_http,
+            browser=self._browser,
+        )
+
+    def _make_http(self) -> Http:
+        self._http = Http(self._services.transport, proxy=self._proxy)
+        return self._http
+
+
+def _run_info(request: RunRequest) -> RunInfo:
+    return RunInfo(
+        run_id=request.run_id,
+        attempt=request.attempt,
+        job_id=request.job_id,
+        parent_run_id=request.parent_run_id,
+        root_run_id=request.root_run_id,
+        depth=request.depth or 0,
+    )

@@ -1,0 +1,30 @@
+"""The HTTP client of scripts. Home of curl_cffi and selectolax; both are loaded on first use."""
+
+from quarry.http.client import (
+    DEFAULT_IMPERSONATE,
+    DEFAULT_MAX_BYTES,
+    DEFAULT_RETRIES,
+    DEFAULT_TIMEOUT_S,
+    Http,
+)
+from quarry.http.errors import FetchError, HttpStatusError
+from quarry.http.headers import Headers
+from quarry.http.proxy import ProxyAddress
+from quarry.http.response import Response
+from quarry.http.transport import Exchange, Fetched, Transport
+
+__all__ = [
+    "DEFAULT_IMPERSONATE",
+    "DEFAULT_MAX_BYTES",
+    "DEFAULT_RETRIES",
+    "DEFAULT_TIMEOUT_S",
+    "Exchange",
+    "FetchError",
+    "Fetched",
+    "Headers",
+    "Http",
+    "HttpStatusError",
+    "ProxyAddress",
+    "Response",
+    "Transport",
+]

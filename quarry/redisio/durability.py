@@ -1,0 +1,102 @@
+"""Making sure that what was written is on disk before it is announced."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from redis.exceptions import ResponseError
+
+from quarry.redisio.errors import RedisUnavailableError
+from quarry.redisio.server import read_server_info
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from redis.asyncio import Redis
+
+LOCK_KEY = "quarry:durable"
+_LOCK_MS = 15_000
+_LOCK_PAUSE_S = 0.02
+_POLL_S = 0.1
+SETTLED_S = 2.0
+"""With `appendfsync everysec` a write is on disk after two seconds at the latest, if no sync waits."""
+
+
+async def make_durable(
+    client: Redis,
+    *,
+    write: Callable[[], Awaitable[None]],
+    read: Callable[[], Awaitable[bool]],
+    token: str,
+    timeout_s: float = 60.0,
+) -> None:
+    """Return when one write, and with it every earlier one, is in the synced append-only file.
+
+    A server without that file promises nothing and is not waited for. The setting is switched under a lock,
+    so that one caller does not switch it back under another.
+
+    Args:
+        client: The server.
+        write: Makes one write; may be repeated; raises if the server lost what the caller knows of.
+        read: Says whether that write is still there.
+        token: Unique to this call.
+        timeout_s: Seconds until it gives up.
+
+    Raises:
+        RedisUnavailableError: Nothing was synced in time.
+        RedisError: Whatever redis-py raises; callers map it, and may call again.
+    """
+    if not (await read_server_info(client)).aof:
+        await write()
+        return
+    if not await _write_with_sync(client, write, token, timeout_s):
+        await _write_and_wait(client, write, read, timeout_s)
+
+
+async def _write_with_sync(
+    client: Redis, write: Callable[[], Awaitable[None]], token: str, timeout_s: float
+) -> bool:
+    """Write while every write is synced; False where the server lets nobody change the setting."""
+    deadline = time.monotonic() + timeout_s
+    while not await client.set(LOCK_KEY, token, nx=True, px=_LOCK_MS):
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(_LOCK_PAUSE_S)
+    try:
+        try:
+            former = (await client.config_get("appendfsync")).get("appendfsync")
+            await client.config_set("appendfsync", "always")
+        except ResponseError:
+            return False
+        try:
+            await write()
+        finally:
+            if former:
+                await client.config_set("appendfsync", former)
+        return True
+    finally:
+        if await client.get(LOCK_KEY) == token.encode():
+            await client.delete(LOCK_KEY)
+
+
+async def _write_and_wait(
+    client: Redis, write: Callable[[], Awaitable[None]], read: Callable[[], Awaitable[bool]], timeout_s: float
+) -> None:
+    """Write, then wait until the server's own sync must have come; from the start again if it restarted."""
+    deadline = time.monotonic() + timeout_s
+    started, earliest = "", 0.0
+    while time.monotonic() < deadline:
+        info = await read_server_info(client)
+        if info.run_id != started:
+            started = info.run_id
+            await write()
+            earliest = time.monotonic() + SETTLED_S
+        elif time.monotonic() >= earliest and info.aof_pending_fsyncs == 0 and await read():
+            return
+        await asyncio.sleep(_POLL_S)
+    raise RedisUnavailableError(
+        f"Redis did not sync its append-only file within {timeout_s:g} s: see its disk and its log",
+        retryable=True,
+    )

@@ -1,0 +1,86 @@
+"""Redis addresses: TCP and unix sockets, in redis-py's form and in kombu's."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+from quarry.errors import ConfigError
+
+_TCP_SCHEMES = frozenset({"redis", "rediss"})
+_SOCKET_SCHEMES = frozenset({"unix", "redis+socket"})
+MAX_SOCKET_PATH_BYTES = 107
+"""Longest path of a unix socket (Linux)."""
+
+
+def client_url(url: str) -> str:
+    """Give the address as redis-py wants it.
+
+    Args:
+        url: ``redis://``, ``rediss://``, ``unix:///path?db=0`` or kombu's ``redis+socket:///path?virtual_host=0``.
+
+    Raises:
+        ConfigError: Another scheme, no path, a path too long for a socket, a database that is no number.
+    """
+    parts = urlsplit(url)
+    if parts.scheme in _TCP_SCHEMES:
+        if not parts.hostname:
+            raise ConfigError(f"{redacted(url)}: no host in it; write redis://HOST:PORT/DB")
+        return url
+    if parts.scheme not in _SOCKET_SCHEMES:
+        raise ConfigError(
+            f"{redacted(url)}: not a Redis address; write redis://HOST:PORT/DB or unix:///PATH?db=0"
+        )
+    return f"unix://{_user_info(parts.netloc)}{_socket_path(url)}?db={_database(url)}"
+
+
+def broker_url(url: str) -> str:
+    """Give the address as kombu wants it; the inverse of `client_url` for unix sockets.
+
+    Raises:
+        ConfigError: As `client_url`.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in _SOCKET_SCHEMES:
+        return client_url(url)
+    return f"redis+socket://{_user_info(parts.netloc)}{_socket_path(url)}?virtual_host={_database(url)}"
+
+
+def redacted(url: str) -> str:
+    """Give the address without its password, for messages and logs."""
+    try:
+        parts = urlsplit(url)
+        user_info, at, host = parts.netloc.rpartition("@")
+    except ValueError:
+        return "(malformed address)"
+    if not at:
+        return url
+    user = user_info.partition(":")[0]
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{parts.scheme}://{user}:***@{host}{parts.path}{query}"
+
+
+def is_socket(url: str) -> bool:
+    """Say whether the address is a unix socket."""
+    return urlsplit(url).scheme in _SOCKET_SCHEMES
+
+
+def _user_info(netloc: str) -> str:
+    user_info, at, _ = netloc.rpartition("@")
+    return user_info + at
+
+
+def _socket_path(url: str) -> str:
+    path = urlsplit(url).path
+    if not path.strip("/"):
+        raise ConfigError(f"{redacted(url)}: no socket path in it; write unix:///PATH?db=0")
+    if len(unquote(path).encode()) > MAX_SOCKET_PATH_BYTES:
+        raise ConfigError(f"{redacted(url)}: a socket path has at most {MAX_SOCKET_PATH_BYTES} bytes")
+    return quote(unquote(path))
+
+
+def _database(url: str) -> int:
+    query = parse_qs(urlsplit(url).query)
+    text = (query.get("db") or query.get("virtual_host") or ["0"])[-1].strip("/") or "0"
+    if not text.isascii() or not text.isdigit():
+        raise ConfigError(f"{redacted(url)}: the database is a number, not {text!r}")
+    return int(text)

@@ -1,0 +1,12 @@
+-- counts: all counters at one moment.
+--
+-- KEYS  1-11 as lib/keys.lua
+-- ARGV  1 clock override (ms or ''), 2 crawl, 3 message id prefix
+-- Returns  {'ok', name, value, name, value …}; {'missing'}; {'newer'}
+-- Complexity  O(1)
+-- Invariant  reads only
+-- include: lib/keys.lua
+-- include: lib/present.lua
+local answer = redis.call('HGETALL', COUNTERS)
+table.insert(answer, 1, 'ok')
+return answer

@@ -1,0 +1,19 @@
+-- Fragment: pushes the Celery message of a lease, as `apply_async` would (a contract test compares them).
+-- `quarry_ts` says when it was pushed, in Redis milliseconds.
+-- include: keys.lua
+local function publish(key, now)
+  local label = redis.call('HGET', MESSAGES, key) or '"shadow":null,"argsrepr":"()"'
+  local id = NONCE .. string.format('%012x', redis.call('HINCRBY', META, 'messages', 1))
+  redis.call('LPUSH', QUEUE, table.concat({
+    '{"body":"[[\\"', CRAWL, '\\",\\"', key,
+    '\\"],{},{\\"callbacks\\":null,\\"errbacks\\":null,\\"chain\\":null,\\"chord\\":null}]",',
+    '"content-encoding":"utf-8","content-type":"application/json",',
+    '"headers":{"lang":"py","task":"quarry.run","id":"', id, '","eta":null,"expires":null,"group":null,',
+    '"group_index":null,"retries":0,"timelimit":[null,null],"root_id":"', id, '","parent_id":null,',
+    label, ',"kwargsrepr":"{}","origin":"quarry","ignore_result":true,"replaced_task_nesting":0,',
+    '"stamped_headers":null,"stamps":{},"quarry_ts":', string.format('%.0f', now), '},',
+    '"properties":{"correlation_id":"', id, '","reply_to":"","delivery_mode":2,',
+    '"delivery_info":{"exchange":"","routing_key":', cjson.encode(QUEUE), '},',
+    '"priority":0,"delivery_tag":"', id, '"}}',
+  }))
+end

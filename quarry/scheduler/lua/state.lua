@@ -1,0 +1,12 @@
+-- state: the crawl's head: what it is, and how far its seeding and its end are.
+--
+-- KEYS  1-11 as lib/keys.lua
+-- ARGV  1 clock override (ms or ''), 2 crawl, 3 message id prefix
+-- Returns  {'ok', name, value, name, value …}; {'missing'}; {'newer'}
+-- Complexity  O(1)
+-- Invariant  reads only
+-- include: lib/keys.lua
+-- include: lib/present.lua
+local answer = redis.call('HGETALL', META)
+table.insert(answer, 1, 'ok')
+return answer

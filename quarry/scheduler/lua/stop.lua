@@ -1,0 +1,21 @@
+-- stop: ends the seeding hold and the hand-outs; a chunk of pending jobs ends with each call.
+--
+-- KEYS  1-11 as lib/keys.lua
+-- ARGV  1 clock override (ms or ''), 2 crawl, 3 message id prefix, 4 pending jobs to end in this call
+-- Returns  {'ok', not executed by this call, more to do 0/1, idle 0/1}; {'closed', 0, 0, 1}; {'missing'}; {'newer'}
+-- Complexity  O(chunk · log pending)
+-- Invariant  a job never leased is not executed; one that was ever leased ends only through a record
+-- include: lib/keys.lua
+-- include: lib/clock.lua
+-- include: lib/present.lua
+-- include: lib/stopping.lua
+if head.status == 'closed' then return {'closed', 0, 0, 1} end
+local now = now_ms()
+if head.status ~= 'stopped' then
+  redis.call('HSET', META, 'status', 'stopped', 'stopped_ms', now)
+  if current('seeding') > 0 then count('seeding', -1) end
+end
+local dropped = end_pending(tonumber(ARGV[4]), now)
+local more, done = redis.call('ZCARD', PENDING) > 0, flag(idle())
+flush()
+return {'ok', dropped, flag(more), done}
