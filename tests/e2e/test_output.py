@@ -1,0 +1,48 @@
+"""What a run prints is found in the log."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from quarry.cli.query import make_query
+from quarry.types import RunResult
+from tests.e2e.harness import running
+
+SCRIPT = str(Path(__file__).parent / "scripts" / "noisy.py")
+
+
+@pytest.mark.clause("RUN-36")
+@pytest.mark.parametrize("more", [[], ["--max-runs", "1"]], ids=["single", "crawl"])
+def test_what_a_run_prints_is_in_the_log(tmp_path, more):
+    """In a single run and in a crawl: both streams, and what a hook that failed left behind."""
+    with running(tmp_path, "--script", SCRIPT, *more) as crawl:
+        done = crawl.wait()
+        assert done.code == 0, done.stderr
+        assert "said to" not in done.stdout
+        lines = [
+            json.loads(line) for log in crawl.state.rglob("*.ndjson") for line in log.read_text().splitlines()
+        ]
+        (said,) = [line["text"] for line in lines if line.get("event") == "run.output"]
+        assert "said to stdout" in said
+        assert "said to stderr" in said
+        assert "clean-up went wrong" in said
+
+
+@pytest.mark.clause("CLI-18")
+def test_the_query_of_the_summary_shows_committed_rows_only(tmp_path):
+    """With a run id that reads as a date, and beside a file that a lost delivery left."""
+    import duckdb
+
+    arguments = ["--script", SCRIPT, "--max-runs", "1", "--run-id", "2026-01-01"]
+    with running(tmp_path, *arguments) as crawl:
+        done = crawl.wait()
+    assert done.code == 0, done.stderr
+    (part,) = crawl.storage.glob("datasets/quarry/partitions/**/event_type=item/*.parquet")
+    part.with_name("part-0123456789abcdef01234567-00001.parquet").write_bytes(part.read_bytes())
+    query = make_query(msgspec.convert(done.result, RunResult))
+    rows = duckdb.sql(query).fetchall()
+    assert [row[0] for row in rows] == ["2026-01-01"]
