@@ -56,8 +56,17 @@ def kill_in_phase(
     wanted: str,
     seed: int,
     timeout_s: float = 20,
+    hurry: Callable[[], bool] = lambda: False,
 ) -> str:
     """Stop a process again and again until a run is caught in flight, in the wanted phase if that comes; then kill -9.
+
+    Args:
+        pid_of: The process, once it is there.
+        phases: What is in flight.
+        wanted: The phase to wait for.
+        seed: Of the moments at which to look.
+        timeout_s: After it, any phase will do.
+        hurry: Says that the crawl comes to its end, and that any phase will do from now on.
 
     Returns:
         The phase that was hit: the wanted one, or whatever was in flight when the time was up.
@@ -72,7 +81,7 @@ def kill_in_phase(
             continue
         os.kill(pid, signal.SIGSTOP)
         caught = phases()
-        late = time.monotonic() > deadline
+        late = time.monotonic() > deadline or hurry()
         hit = wanted if wanted in caught.values() else next(iter(caught.values()), None) if late else None
         if hit is not None:
             os.kill(pid, signal.SIGKILL)

@@ -59,6 +59,13 @@ class Fixture:
         answer = await self.ledger.expire()
         assert answer.requeued == 1
 
+    async def told(self, received: int) -> None:
+        """Wait until the ledger has counted so many seeds and enqueue events."""
+        deadline = time.monotonic() + 60
+        while (await self.ledger.counts()).received < received:
+            assert time.monotonic() < deadline, f"waited for {received} events"
+            await asyncio.sleep(0.005)
+
     def record_files(self) -> list[Path]:
         return list(self.storage.glob("datasets/quarry/runs/*/*/*.json"))
 
@@ -208,11 +215,14 @@ async def test_whichever_delivery_wins_its_enqueue_events_are_counted_once(tmp_p
     with serving() as site:
         site.gate.clear()
         async with one_job(tmp_path, site.url, LATE) as fixture:
+            # A request may reach the site before the ledger has answered for the events emitted ahead of it.
             workers = [fixture.deliver()]
             await until(lambda: sum(site.requests.values()) == 1, "the first delivery")
+            await fixture.told(1 + 3)
             await fixture.lapse()
             workers.append(fixture.deliver())
             await until(lambda: sum(site.requests.values()) == 2, "the second delivery")
+            await fixture.told(1 + 3 + 3)
             loser = workers[1 - winner]
             os.kill(loser.pid, signal.SIGSTOP)
             site.gate.set()

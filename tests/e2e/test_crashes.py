@@ -22,7 +22,7 @@ from tests.e2e.harness import (
     wait_for,
 )
 from tests.e2e.phases import PHASES, kill_in_phase, phases_in_flight
-from tests.e2e.site import serving
+from tests.e2e.site import Site, serving
 
 SCRIPT = str(Path(__file__).parent / "scripts" / "fan.py")
 BRANCHES, LEAVES = 6, 60
@@ -42,6 +42,10 @@ def in_flight(crawl: Crawl) -> dict[str, str]:
     return phases_in_flight(crawl.storage)
 
 
+def half_done(site: Site) -> bool:
+    return sum(site.requests.values()) > JOBS // 2
+
+
 @pytest.mark.slow
 @pytest.mark.clause("RUN-27")
 @pytest.mark.parametrize(("seed", "wanted"), MOMENTS)
@@ -49,7 +53,13 @@ def test_worker_killed_with_runs_in_flight_loses_and_doubles_nothing(tmp_path, s
     """Whatever phase the worker dies in, every item is visible once and every count is right."""
     with serving(0.02) as site, running(tmp_path, *arguments(site.url)) as crawl:
         wait_for(lambda: site.requests, what="the first request")
-        hit = kill_in_phase(crawl.worker, phases=lambda: in_flight(crawl), wanted=wanted, seed=seed)
+        hit = kill_in_phase(
+            crawl.worker,
+            phases=lambda: in_flight(crawl),
+            wanted=wanted,
+            seed=seed,
+            hurry=lambda: half_done(site),
+        )
         print(f"worker killed in phase {hit} (wanted {wanted})")
         done = crawl.wait()
         assert done.code == 0, done.stderr
@@ -68,7 +78,13 @@ def test_redis_killed_with_runs_in_flight_loses_and_doubles_nothing(tmp_path, se
     """The private server comes back on its file; workers wait and go on."""
     with serving(0.02) as site, running(tmp_path, *arguments(site.url)) as crawl:
         wait_for(lambda: site.requests, what="the first request")
-        hit = kill_in_phase(crawl.server, phases=lambda: in_flight(crawl), wanted=wanted, seed=seed)
+        hit = kill_in_phase(
+            crawl.server,
+            phases=lambda: in_flight(crawl),
+            wanted=wanted,
+            seed=seed,
+            hurry=lambda: half_done(site),
+        )
         print(f"redis killed in phase {hit} (wanted {wanted})")
         done = crawl.wait()
         assert done.code == 0, done.stderr
@@ -95,6 +111,7 @@ def test_executor_killed_is_a_crash_that_attempts_repair(tmp_path, seed):
             wanted=["frames", "request"][seed % 2],
             seed=seed,
             timeout_s=5,
+            hurry=lambda: half_done(site),
         )
         print(f"executor killed in phase {hit}")
         done = crawl.wait()
@@ -114,9 +131,13 @@ def test_executor_killed_is_a_crash_that_attempts_repair(tmp_path, seed):
 def test_command_killed_leaves_no_process_and_no_half_run(tmp_path, seed):
     """After kill -9 of the command nothing of it runs on, and what was committed is readable."""
     with serving(0.02) as site, running(tmp_path, *arguments(site.url)) as crawl:
-        wait_for(lambda: sum(site.requests.values()) > 12 * seed, what="requests")
+        wait_for(lambda: sum(site.requests.values()) > 6 * seed, what="requests")
         hit = kill_in_phase(
-            lambda: crawl.pid, phases=lambda: in_flight(crawl), wanted=PHASES[seed % 4], seed=seed
+            lambda: crawl.pid,
+            phases=lambda: in_flight(crawl),
+            wanted=PHASES[seed % 4],
+            seed=seed,
+            hurry=lambda: half_done(site),
         )
         print(f"command killed in phase {hit}")
         crawl.process.wait()
@@ -201,7 +222,8 @@ def test_harness_sees_processes_that_were_left_behind(tmp_path):
 
     child = subprocess.Popen(["sleep", "60"], env={**os.environ, "CRAWL_TEST_MARK": "seen"})
     try:
-        assert child.pid in marked("seen")
+        # Between fork and exec's end its environment can't be read yet.
+        wait_for(lambda: child.pid in marked("seen"), timeout_s=10, what="its environment")
         assert child.pid in children(os.getpid())
         assert "sleep" in command_line(child.pid)
     finally:
