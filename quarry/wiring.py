@@ -8,10 +8,13 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from quarry.config.worker import load_worker_settings
 from quarry.crawl.attempt import Tools
 from quarry.crawl.children import resolve_target
+from quarry.crawl.figures import open_figures
 from quarry.crawl.interrupts import Interrupts
-from quarry.crawl.plan import CrawlPlan, JobPayload, ScriptEntry
+from quarry.crawl.local_scripts import LocalScripts
+from quarry.crawl.plan import CrawlPlan, JobPayload, ScriptEntry, encode
 from quarry.crawl.runners import Runners
 from quarry.crawl.scripts import ScriptHashes
 from quarry.crawl.service import WorkerService
@@ -22,7 +25,7 @@ from quarry.lode import Dataset
 from quarry.lode.layout import RunFolder, check_names
 from quarry.redisio import make_client
 from quarry.runtime import ExecutorPool, SingleShot, validate_script
-from quarry.scheduler import CrawlRegistry, Ledger, job_key
+from quarry.scheduler import Bounds, CrawlRegistry, Ledger, job_key
 from quarry.types import OutcomeStatus, RunResult, exit_code_of, new_run_id
 
 if TYPE_CHECKING:
@@ -34,18 +37,17 @@ if TYPE_CHECKING:
 EXIT_UNFINISHED = 4
 EXIT_FORCED = 130
 
-_BEAT_S = 10.0
-_REAP_S = 5.0
 _STORE_THREADS = 16
 
 
-def make_plan(settings: Settings, *, crawl: str, now: float) -> CrawlPlan:
+def make_plan(settings: Settings, *, crawl: str, now: float, seeded: bool = False) -> CrawlPlan:
     """Make the plan of a crawl that begins now.
 
     Args:
         settings: The command's settings.
         crawl: Crawl id.
         now: Unix seconds.
+        seeded: Whether its roots are many and none decides alone.
     """
     return CrawlPlan(
         crawl=crawl,
@@ -57,11 +59,13 @@ def make_plan(settings: Settings, *, crawl: str, now: float) -> CrawlPlan:
         timeout_ms=settings.timeout_ms,
         scripts_root=settings.scripts_root,
         cwd=os.getcwd(),
-        seeded=settings.seeds is not None,
+        seeded=seeded,
         executor=settings.executor,
         resolve_from=settings.resolve_from,
         scripts={
-            name: ScriptEntry(path=entry.path, source=entry.source, category=entry.category)
+            name: ScriptEntry(
+                path=entry.path, source=entry.source, category=entry.category, profile=entry.profile
+            )
             for name, entry in settings.scripts.items()
         },
         first_attempt=settings.attempt,
@@ -71,7 +75,27 @@ def make_plan(settings: Settings, *, crawl: str, now: float) -> CrawlPlan:
             "parallel": settings.parallel,
             "max_attempts": settings.max_attempts,
             "max_redeliveries": settings.max_redeliveries,
+            "max_duration_ms": settings.max_duration_ms,
         },
+        fleet=settings.broker is not None,
+        lease_ms=settings.lease_ms,
+        max_duration_ms=settings.max_duration_ms,
+        expire_after_ms=settings.expire_after_ms,
+    )
+
+
+def make_bounds(settings: Settings, plan: CrawlPlan) -> Bounds:
+    """Make what the ledger is told of a crawl with its first seeds."""
+    return Bounds(
+        depth=settings.depth,
+        max_runs=settings.max_runs,
+        parallel=settings.parallel,
+        max_attempts=settings.max_attempts,
+        max_redeliveries=settings.max_redeliveries,
+        lease_ms=settings.lease_ms,
+        claim_ms=settings.claim_ms,
+        grace_ms=settings.grace_ms,
+        config=encode(plan),
     )
 
 
@@ -129,7 +153,12 @@ def make_deliverer(broker_url: str, concurrency: int) -> WorkerService:
     Args:
         broker_url: Redis that holds both broker and ledger.
         concurrency: Runs at once in this process.
+
+    Raises:
+        ConfigError: Of the worker's own settings (its scripts, the port of its metrics).
     """
+    here = load_worker_settings(os.environ, os.getcwd())
+    figures = open_figures(os.environ)
     client = make_client(broker_url)
     processes = max(1, min(concurrency, os.cpu_count() or 1))
     return WorkerService(
@@ -137,14 +166,17 @@ def make_deliverer(broker_url: str, concurrency: int) -> WorkerService:
         ledger_of=lambda crawl: Ledger(client, crawl),
         runners=Runners(
             make_pool=lambda resolve_from: ExecutorPool(
-                capacity=concurrency, processes=processes, resolve_from=resolve_from
+                capacity=concurrency,
+                processes=processes,
+                resolve_from=resolve_from,
+                on_start=figures.executor_started,
             ),
             make_foreign=lambda executor: SingleShot(executor=executor),
         ),
         threads=Threads(min(64, max(_STORE_THREADS, concurrency))),
-        beat_s=_BEAT_S,
-        reap_s=_REAP_S,
+        scripts=LocalScripts(root=here.scripts_root, scripts=here.scripts),
         close_client=client.aclose,
+        figures=figures,
     )
 
 

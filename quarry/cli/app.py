@@ -80,8 +80,14 @@ def make_app() -> click.Group:
             name: Lazy(place, COMMANDS[name])
             for name, place in (
                 ("run", "quarry.cli.run:command"),
+                ("stop", "quarry.cli.stop:command"),
+                ("retry", "quarry.cli.retry:command"),
+                ("forget", "quarry.cli.forget:command"),
                 ("inspect", "quarry.cli.app:inspect_group"),
                 ("list", "quarry.cli.app:list_group"),
+                ("doctor", "quarry.cli.doctor:command"),
+                ("metrics", "quarry.cli.app:metrics_group"),
+                ("simulate", "quarry.cli.simulate:command"),
                 ("debug", "quarry.cli.app:debug_group"),
                 ("version", "quarry.cli.version:command"),
             )
@@ -102,8 +108,19 @@ inspect_group = LazyGroup(
 list_group = LazyGroup(
     "list",
     context_settings=_CONTEXT,
-    help="List what a dataset holds. Changes nothing.",
-    lazy={"runs": Lazy("quarry.cli.list_runs:command", "List runs, the latest first.")},
+    help="List what a dataset or a broker holds. Changes nothing.",
+    lazy={
+        "runs": Lazy("quarry.cli.list_runs:command", "List runs, the latest first."),
+        "failed": Lazy("quarry.cli.list_failed:command", "List the failed jobs of a crawl, and why."),
+        "crawls": Lazy("quarry.cli.list_crawls:command", "List the crawls of a broker."),
+    },
+)
+
+metrics_group = LazyGroup(
+    "metrics",
+    context_settings=_CONTEXT,
+    help="Figures of the crawls of a broker.",
+    lazy={"serve": Lazy("quarry.cli.metrics_serve:command", "Serve them to Prometheus.")},
 )
 
 debug_group = LazyGroup(

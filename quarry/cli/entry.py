@@ -68,9 +68,15 @@ def _command_path(arguments: Sequence[str]) -> str:
     """Give ``quarry run`` and the like: the words before the first flag that name commands."""
     groups = {
         "inspect": {"crawl", "run"},
-        "list": {"runs"},
+        "list": {"runs", "failed", "crawls"},
         "debug": {"resolve"},
+        "metrics": {"serve"},
         "run": set(),
+        "stop": set(),
+        "retry": set(),
+        "forget": set(),
+        "doctor": set(),
+        "simulate": set(),
         "version": set(),
     }
     words = ["quarry"]

@@ -10,7 +10,10 @@ from quarry.cli.flags import READING, SectionCommand, flags_of, make_options
 
 if TYPE_CHECKING:
     from quarry.cli.lineage import Lineage
+    from quarry.config.settings import Settings
+    from quarry.crawl.observe import CrawlView
     from quarry.crawl.summary import Tally
+    from quarry.engine.broker import Broker
 
 _INDENTED_LEVELS = 30
 _DEFAULT_LIMIT = 200
@@ -26,20 +29,55 @@ def inspect_crawl(**values: Any) -> int:
     limit = check_limit("--limit", values["limit"], default=_DEFAULT_LIMIT)
     depth_limit = check_limit("--depth-limit", values["depth_limit"], default=None, zero_is_all=False)
     settings = load_reading(flags_of(values), values["config"])
-    reader = open_dataset(settings)
-    records, summary = reader.runs(crawl=crawl), reader.summary(crawl)
-    attempts = reader.attempts(crawl=crawl)
-    if not records and summary is None and not attempts:
-        raise NotFoundError(
-            f"no run of a crawl {crawl!r} has ended in {reader.root}; 'quarry list runs' shows what is there"
-        )
+    live = _live(settings, crawl)
+    try:
+        reader = open_dataset(settings)
+    except NotFoundError:
+        if live is None:
+            raise
+        records, summary, attempts = [], None, []
+    else:
+        records, summary = reader.runs(crawl=crawl), reader.summary(crawl)
+        attempts = reader.attempts(crawl=crawl)
+        if not records and summary is None and not attempts and live is None:
+            raise NotFoundError(
+                f"no run of a crawl {crawl!r} has ended in {reader.root}; 'quarry list runs' shows what is there"
+            )
     tally = Tally()
     for record in records:
         tally.add(record)
     tree = make_lineage(records, failed_only=bool(values["failed"]), depth_limit=depth_limit, limit=limit)
     document = _document(crawl, summary, tally, len(attempts), tree)
+    if live is not None:
+        document |= {"ledger": live, "fanout": live["fanout"]}
+        if summary is None:
+            document["state"] = live["status"]
     show(settings, document, lambda styles: _lines(document, tally, tree, styles))
     return 0
+
+
+def _live(settings: Settings, crawl: str) -> dict[str, Any] | None:
+    """Read the crawl's ledger where a broker is named; what it says is newer than any summary."""
+    from quarry.cli.list_crawls import view_document
+    from quarry.cli.messages import say
+    from quarry.cli.on_broker import ask_broker, check_crawl_id
+    from quarry.errors import ConfigError, SchedulerError
+
+    if settings.broker is None:
+        return None
+    check_crawl_id(crawl)
+
+    async def ask(broker: Broker) -> CrawlView | None:
+        from quarry.crawl.observe import read_crawl
+
+        return await read_crawl(broker.ledger(crawl))
+
+    try:
+        view = ask_broker(settings, ask)
+    except (ConfigError, SchedulerError) as error:
+        say(f"warning: the ledger is not shown: {error}")
+        return None
+    return None if view is None else view_document(view)
 
 
 def _document(
@@ -97,7 +135,7 @@ command = SectionCommand(
     callback=inspect_crawl,
     help=(
         "Show a crawl: its counters, failures, and the lineage tree of its runs. Works while it runs: what"
-        " has ended is shown."
+        " has ended is shown, and with --broker the ledger's counters of this moment."
     ),
     params=[
         click.Argument(["crawl"], metavar="ID"),
@@ -110,7 +148,7 @@ command = SectionCommand(
         click.Option(
             ["--limit"], metavar="N", help=f"Show at most N runs; 0 shows all.  [default: {_DEFAULT_LIMIT}]"
         ),
-        *make_options(READING),
+        *make_options((*READING, "broker")),
     ],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 COMMANDS = {
     "run": "Run a script; with --depth, --max-runs or --seeds a crawl.",
+    "stop": "Stop a crawl: finish what runs, execute nothing more.",
+    "retry": "Start a crawl of another crawl's failed jobs.",
+    "forget": "Remove what the broker keeps of an ended crawl.",
     "inspect": "Show a crawl with its lineage, or one run.",
-    "list": "List the runs of a dataset.",
+    "list": "List runs, failed jobs, or the crawls of a broker.",
+    "doctor": "Check broker, storage, browser and scripts.",
+    "metrics": "Serve figures to Prometheus.",
+    "simulate": "Say what a crawl of a given size needs.",
     "debug": "Answer questions about a configuration.",
     "version": "Show the versions of Quarry and of its contract.",
 }

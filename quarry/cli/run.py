@@ -46,8 +46,10 @@ def run(**values: Any) -> int:
             "crawls run on Linux and macOS; on Windows use WSL (reading datasets works here)"
         )
     from quarry.cli.live import make_reporter
+    from quarry.cli.reading import NotFoundError
     from quarry.cli.run_input import load_run
     from quarry.cli.session_log import session_log
+    from quarry.errors import LedgerMissingError
 
     loaded = load_run(values["script"], values["url"], values["config"], flags_of(values))
     settings = loaded.settings
@@ -61,15 +63,24 @@ def run(**values: Any) -> int:
             reporter.warning(warning)
         try:
             result = _execute(settings, reporter)
+        except LedgerMissingError as error:
+            if settings.attach is None:
+                raise
+            raise NotFoundError(error.message) from error
+        else:
             # The crawl is over: an interrupt that comes now must not take the result with it.
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_IGN)
         finally:
             reporter.finish()
-        return _report(settings, reporter, result)
+        return report_result(settings, reporter, result)
 
 
 def _execute(settings: Settings, reporter: StderrReporter) -> RunResult:
+    if settings.broker is not None and settings.resume is None:
+        from quarry.engine import run_fleet
+
+        return run_fleet(settings, reporter)
     if settings.fanout:
         from quarry.engine import run_embedded
 
@@ -79,7 +90,12 @@ def _execute(settings: Settings, reporter: StderrReporter) -> RunResult:
     return run_single(settings, reporter)
 
 
-def _report(settings: Settings, reporter: StderrReporter, result: RunResult) -> int:
+def report_result(settings: Settings, reporter: StderrReporter, result: RunResult) -> int:
+    """Write the result in the format that the user chose.
+
+    Returns:
+        The exit code.
+    """
     from quarry.cli.output import choose_format, write_document, write_text
     from quarry.cli.result_view import result_document, result_lines
 

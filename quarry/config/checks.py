@@ -16,12 +16,65 @@ if TYPE_CHECKING:
 
 def run_problems(inputs: Inputs, values: GivenValues, settings: Settings) -> list[str]:
     """Give every problem of a ``quarry run`` beyond those of single values."""
+    if settings.attach is not None or settings.resume is not None:
+        return [
+            *_continue_problems(inputs, values, settings),
+            *_output_problems(values),
+            *_place_problems(values, settings),
+        ]
     return [
+        *_detach_problems(settings),
         *_script_problems(inputs, values, settings),
         *_identity_problems(values, settings),
         *_output_problems(values),
         *_place_problems(values, settings),
     ]
+
+
+_CONTINUING = frozenset(
+    {
+        "attach",
+        "resume",
+        "broker",
+        "seeds",
+        "max_failures",
+        "report",
+        "output.format",
+        "output.quiet",
+        "output.verbose",
+        "output.no_color",
+    }
+)
+
+
+def _continue_problems(inputs: Inputs, values: GivenValues, settings: Settings) -> Iterator[str]:
+    flag = "--attach" if settings.attach is not None else "--resume"
+    if settings.attach is not None and settings.resume is not None:
+        yield "--attach and --resume: the first is of a broker's crawl, the second of this machine's; give one"
+    elif settings.attach is not None and settings.broker is None and not values.is_faulty("broker"):
+        yield "--attach: needs --broker (or QUARRY_BROKER); a crawl of this machine goes on with --resume"
+    elif settings.resume is not None and values.place("broker").startswith("--"):
+        yield "--resume: is of a crawl of this machine; with --broker it is --attach"
+    if settings.detach:
+        yield f"--detach: is for a crawl that begins; leave it out, or leave {flag} out"
+    left_out = [
+        place
+        for key in inputs.flags
+        if key not in _CONTINUING and key != "detach" and (place := values.place(key)).startswith("--")
+    ]
+    if inputs.script is not None:
+        left_out.insert(0, f"SCRIPT {inputs.script!r}")
+    if left_out:
+        yield f"{flag}: goes on with a crawl as it was begun; leave out {', '.join(left_out)}"
+
+
+def _detach_problems(settings: Settings) -> Iterator[str]:
+    if settings.detach and settings.broker is None:
+        yield "--detach: needs --broker (or QUARRY_BROKER); without it the crawl ends with this command"
+    if settings.detach and settings.report is not None:
+        yield "--detach: leaves before there is a result; leave --report out"
+    if settings.detach and settings.dry_run:
+        yield "--detach and --dry-run: contradict each other; give one of them"
 
 
 def _script_problems(inputs: Inputs, values: GivenValues, settings: Settings) -> Iterator[str]:

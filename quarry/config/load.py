@@ -32,11 +32,13 @@ class Loaded:
         settings: Complete; meaningless while there are problems.
         problems: One line each: where, what, how to mend it.
         warnings: One line each.
+        given: Keys that flag, variable or file gave.
     """
 
     settings: Settings
     problems: list[str]
     warnings: list[str]
+    given: frozenset[str] = frozenset()
 
 
 def load_settings(inputs: Inputs) -> Loaded:
@@ -62,14 +64,16 @@ def load(inputs: Inputs) -> Loaded:
         problems += job_problems
         problems += run_problems(inputs, values, settings)
         warnings += run_warnings(inputs, values, settings)
-    return Loaded(settings=settings, problems=problems, warnings=warnings)
+    return Loaded(
+        settings=settings, problems=problems, warnings=warnings, given=frozenset(gathered.values)
+    )
 
 
 def _settings(inputs: Inputs, values: GivenValues, job: Any) -> Settings:
     scripts = _scripts(values, inputs.cwd)
     script = _script(inputs, values, scripts)
     entry = scripts.get(script)
-    seeds, depth = values.get("seeds"), values.get("depth")
+    seeds, depth, broker = values.get("seeds"), values.get("depth"), values.get("broker")
     return Settings(
         script=script,
         job=job,
@@ -88,7 +92,7 @@ def _settings(inputs: Inputs, values: GivenValues, job: Any) -> Settings:
         timeout_ms=values.get("timeout", _DEFAULT_TIMEOUT_MS),
         resolve_from=values.path("resolve_from"),
         report=values.path("report"),
-        depth=0 if depth is None and seeds is not None else depth,
+        depth=0 if depth is None and (seeds is not None or broker is not None) else depth,
         max_runs=values.get("max_runs"),
         parallel=values.get("parallel", 1),
         parallel_given="parallel" in values,
@@ -102,6 +106,16 @@ def _settings(inputs: Inputs, values: GivenValues, job: Any) -> Settings:
         format=values.get("output.format"),
         quiet=values.get("output.quiet", False),
         verbose=values.get("output.verbose", False),
+        broker=broker,
+        detach=values.get("detach", False),
+        attach=values.get("attach"),
+        resume=values.get("resume"),
+        max_duration_ms=values.get("max_duration"),
+        lease_ms=values.get("ledger.lease", 60_000),
+        claim_ms=values.get("ledger.claim", 900_000),
+        grace_ms=values.get("ledger.grace", 10_000),
+        expire_after_ms=values.get("ledger.expire_after", 7 * 24 * 3600 * 1000),
+        high_water=values.get("ledger.high_water", 100_000),
         color=not (values.get("output.no_color", False) or inputs.environment.get("NO_COLOR")),
     )
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from quarry.config import options, values
+from quarry.config import fleet_options, options, values
 from quarry.config.settings import MaxFailures  # noqa: TC001 - pydantic reads the annotation
 
 if TYPE_CHECKING:
@@ -81,6 +81,21 @@ class ScriptValues(_Strict):
     profile: Annotated[str, _leaf(values.one_of(options.PROFILES))] | None = None
 
 
+class LedgerValues(_Strict):
+    """``ledger:``."""
+
+    lease: (
+        Annotated[int, _leaf(values.duration_between(fleet_options.MIN_LEASE_MS, fleet_options.MAX_LEASE_MS))]
+        | None
+    ) = None
+    claim: Annotated[int, _leaf(values.duration_between(1, fleet_options.MAX_WAIT_MS))] | None = None
+    grace: Annotated[int, _leaf(values.duration_between(1, fleet_options.MAX_WAIT_MS))] | None = None
+    expire_after: Annotated[int, _leaf(values.duration_between(1000, fleet_options.MAX_EXPIRE_MS))] | None = (
+        None
+    )
+    high_water: Annotated[int, _leaf(values.integer_between(1, fleet_options.MAX_HIGH_WATER))] | None = None
+
+
 class FileValues(_Strict):
     """What the configuration file may say."""
 
@@ -96,6 +111,11 @@ class FileValues(_Strict):
     max_attempts: Annotated[int, _leaf(values.integer_between(1, options.MAX_ATTEMPTS))] | None = None
     max_redeliveries: Annotated[int, _leaf(values.integer_between(0, options.MAX_REDELIVERIES))] | None = None
     max_failures: Annotated[MaxFailures, _leaf(values.check_max_failures)] | None = None
+    max_duration: Annotated[int, _leaf(values.duration_between(1, fleet_options.MAX_DURATION_MS))] | None = (
+        None
+    )
+    broker: Annotated[str, _leaf(values.check_broker)] | None = None
+    ledger: LedgerValues = Field(default_factory=LedgerValues)
     executor: PathText | None = None
     timeout: Annotated[int, _leaf(values.check_duration)] | None = None
     resolve_from: PathText | None = None
@@ -116,6 +136,9 @@ class CommandValues(FileValues):
     attempt: Annotated[int, _leaf(values.integer_between(1, options.MAX_RUNS))] | None = None
     parent_run_id: Identifier | None = None
     dry_run: Switch | None = None
+    detach: Switch | None = None
+    attach: Identifier | None = None
+    resume: Identifier | None = None
 
 
 class Fault(NamedTuple):

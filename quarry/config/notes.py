@@ -14,15 +14,13 @@ def run_warnings(inputs: Inputs, values: GivenValues, settings: Settings) -> lis
     warnings = []
     if inputs.url is not None and "://" not in inputs.url:
         warnings.append(f"URL {inputs.url!r} has no scheme such as https://; the script gets it as it is")
-    if inputs.environment.get("QUARRY_BROKER"):
-        warnings.append("QUARRY_BROKER is not used: this version crawls with a private server")
-    if settings.dry_run:
+    if settings.dry_run or settings.attach or settings.resume:
         return warnings
     if not settings.fanout:
         warnings += [
             f"{values.place(key)} has no effect on a single run; a fan-out starts with --depth 1 or more,"
-            " --max-runs or --seeds"
-            for key in ("parallel", "max_redeliveries", "max_failures")
+            " --max-runs, --seeds or --broker"
+            for key in ("parallel", "max_redeliveries", "max_failures", "max_duration")
             if key in values
         ]
         return warnings

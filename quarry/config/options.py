@@ -5,7 +5,10 @@ The command line, the environment reader, the file's model and the documentation
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from quarry.config.fleet_options import FLEET_OPTIONS
+from quarry.config.option import Option
+
+__all__ = ["OPTIONS", "Option", "option_of"]
 
 MAX_DEPTH = 1_000_000
 MAX_RUNS = 1_000_000_000
@@ -18,33 +21,6 @@ POLICIES = ("strict",)
 BACKENDS = ("fs",)
 FORMATS = ("table", "json", "yaml")
 PROFILES = ("http", "browser")
-
-
-class Option(NamedTuple):
-    """One setting.
-
-    Attributes:
-        key: Dotted key in the configuration file; the name of the setting everywhere.
-        flag: Flag of ``quarry run``; empty where there is none.
-        metavar: What stands for the value in help texts; empty for a switch.
-        help: What it does, with unit and bounds; one sentence, no full stop.
-        default: As people read it; empty where leaving it out means "none".
-        env: Environment variable; empty where the environment can't set it.
-        in_file: Whether the configuration file may set it.
-        path: Whether the value names a file or folder: relative to the configuration file's folder when it
-            comes from there, else to the working directory.
-        section: Heading in the help text.
-    """
-
-    key: str
-    flag: str
-    metavar: str
-    help: str
-    default: str = ""
-    env: str = ""
-    in_file: bool = True
-    path: bool = False
-    section: str = "Job"
 
 
 _JOB, _IDENTITY, _STORAGE, _FANOUT = "Job", "Identity", "Storage", "Fan-out"
@@ -172,7 +148,7 @@ OPTIONS: tuple[Option, ...] = (
         "--depth",
         "N",
         f"Follow enqueue events up to this derivation depth, 0 to {MAX_DEPTH}; 1 or more starts a fan-out",
-        default="no bound in a fan-out (0 with --seeds)",
+        default="no bound in a fan-out (0 with --seeds or --broker)",
         env="QUARRY_DEPTH",
         section=_FANOUT,
     ),
@@ -189,7 +165,7 @@ OPTIONS: tuple[Option, ...] = (
         "parallel",
         "--parallel",
         "N",
-        f"Runs at once, 1 to {MAX_PARALLEL}",
+        f"Runs at once, over all workers, 1 to {MAX_PARALLEL}",
         default="1",
         env="QUARRY_PARALLEL",
         section=_FANOUT,
@@ -319,15 +295,24 @@ OPTIONS: tuple[Option, ...] = (
         env="QUARRY_NO_COLOR",
         section=_OUTPUT,
     ),
+    *FLEET_OPTIONS,
 )
 
 CONFIG_ENV = "QUARRY_CONFIG"
 """Names the configuration file, as ``--config`` does."""
 
 OTHER_ENV = frozenset(
-    {CONFIG_ENV, "QUARRY_NO_SANDBOX", "QUARRY_BROWSER_ENDPOINT", "QUARRY_BROWSER_PATH", "QUARRY_BROKER"}
+    {
+        CONFIG_ENV,
+        "QUARRY_NO_SANDBOX",
+        "QUARRY_BROWSER_ENDPOINT",
+        "QUARRY_BROWSER_PATH",
+        "QUARRY_METRICS_HOST",
+        "QUARRY_METRICS_PORT",
+        "QUARRY_WORKER_GRACE",
+    }
 )
-"""Variables of Quarry that are no setting of this table: other parts of it read them."""
+"""Variables of Quarry that are no setting of this table: workers and executors read them."""
 
 
 def option_of(key: str) -> Option:

@@ -76,6 +76,16 @@ class Settings:
         quiet: Only warnings and errors on standard error.
         verbose: Debug events in the log, all counters in progress lines.
         color: False where colours are off whatever the terminal is.
+        broker: URL of the Redis of a fleet, which may hold a password; None runs everything here.
+        detach: Leave the crawl when it is seeded.
+        attach: Crawl of the broker to watch; None begins one.
+        resume: Crawl of this machine to go on with; None begins one.
+        max_duration_ms: Time after which the crawl is stopped; None is no bound.
+        lease_ms: How long a worker may be silent.
+        claim_ms: How long a message may wait in the broker's list.
+        grace_ms: How long a message may be in neither list nor worker.
+        expire_after_ms: How long Redis keeps the crawl after its end.
+        high_water: Pending jobs at which the seeder waits.
     """
 
     script: str
@@ -110,8 +120,24 @@ class Settings:
     quiet: bool = False
     verbose: bool = False
     color: bool = True
+    broker: str | None = field(default=None, repr=False)
+    detach: bool = False
+    attach: str | None = None
+    resume: str | None = None
+    max_duration_ms: int | None = None
+    lease_ms: int = 60_000
+    claim_ms: int = 900_000
+    grace_ms: int = 10_000
+    expire_after_ms: int = 7 * 24 * 3600 * 1000
+    high_water: int = 100_000
 
     @property
     def fanout(self) -> bool:
-        """Whether enqueue events become runs: ``--depth`` of 1 or more, ``--max-runs`` or ``--seeds``."""
-        return bool(self.depth) or self.max_runs is not None or self.seeds is not None
+        """Whether enqueue events become runs: ``--depth`` of 1 or more, ``--max-runs``, ``--seeds``, a broker."""
+        return (
+            bool(self.depth)
+            or self.max_runs is not None
+            or self.seeds is not None
+            or self.broker is not None
+            or self.resume is not None
+        )

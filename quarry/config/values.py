@@ -136,6 +136,37 @@ def check_duration(text: str) -> int:
     return milliseconds
 
 
+def duration_between(low_ms: int, high_ms: int) -> Callable[[str], int]:
+    """Make the check of a duration; gives milliseconds, both bounds belong to the range."""
+
+    def check(text: str) -> int:
+        milliseconds = parse_duration_ms(text)
+        if not low_ms <= milliseconds <= high_ms:
+            raise ValueError(f"must be a duration from {_shown(low_ms)} to {_shown(high_ms)}")
+        return milliseconds
+
+    return check
+
+
+def _shown(milliseconds: int) -> str:
+    for unit, size in (("h", 3_600_000), ("m", 60_000), ("s", 1000)):
+        if milliseconds % size == 0:
+            return f"{milliseconds // size}{unit}"
+    return f"{milliseconds}ms"
+
+
+def check_broker(text: str) -> str:
+    """Check a broker's URL; the message never repeats it, it may hold a password."""
+    from quarry.errors import ConfigError
+    from quarry.redisio.urls import client_url
+
+    try:
+        client_url(check_text(text))
+    except ConfigError as error:
+        raise ValueError(error.message) from None
+    return text
+
+
 def check_max_failures(text: str) -> MaxFailures:
     """Check ``N`` or ``P%``."""
     if match := _PERCENT.fullmatch(text.strip()):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
+from quarry.crawl.figures import Figures, NoFigures
 from quarry.crawl.records import make_record
 from quarry.errors import ProtocolError, QuarryError, StoreError
 from quarry.lode import build_files_prefix
@@ -17,6 +18,7 @@ from quarry.runtime import RunReport, RunSpec
 from quarry.types import Outcome, OutcomeStatus
 
 if TYPE_CHECKING:
+    from quarry.crawl.local_scripts import LocalScript
     from quarry.crawl.plan import CrawlPlan, JobPayload
     from quarry.crawl.scripts import ScriptHashes
     from quarry.crawl.threads import Threads
@@ -50,6 +52,7 @@ class Tools:
     runner: Runner
     threads: Threads
     hashes: ScriptHashes
+    figures: Figures = field(default_factory=NoFigures)
 
 
 class Attempt:
@@ -63,6 +66,7 @@ class Attempt:
         identity: The run.
         token: TOKEN of this delivery; every path that it writes contains it.
         deliveries: Number of this delivery, from 1.
+        script: Its script on this machine.
     """
 
     def __init__(
@@ -75,8 +79,10 @@ class Attempt:
         identity: RunIdentity,
         token: str,
         deliveries: int,
+        script: LocalScript,
     ) -> None:
         self._plan = plan
+        self._script = script
         self._tools = tools
         self._key = key
         self._job = job
@@ -108,11 +114,11 @@ class Attempt:
         Returns:
             The runtime's report; None where the run was cancelled, and its files are gone then.
         """
-        if self._job.path is None:
-            return RunReport.not_started(self._unresolved(), time.time())
+        if self._script.refusal is not None or self._script.path is None:
+            return RunReport.not_started(self._script.refusal or self._unresolved(), time.time())
         try:
             report = await self._tools.runner.execute(
-                self._spec(self._job.path),
+                self._spec(self._script.path),
                 policy=self._policy,
                 put_file=self._writer.put_file,
                 on_enqueue=on_enqueue,
@@ -176,7 +182,8 @@ class Attempt:
             identity=self._identity,
             token=self._token,
             deliveries=self._deliveries,
-            script_sha256=self._tools.hashes.sha256(self._job.path) if self._job.path else None,
+            script=self._script.path,
+            script_sha256=self._tools.hashes.sha256(self._script.path) if self._script.path else None,
             report=report,
             outcome=outcome,
             sealed=sealed,
@@ -192,6 +199,14 @@ class Attempt:
             message=outcome.message,
             events=record.event_count,
             duration_ms=record.duration_ms,
+        )
+        counters = self._policy.counters()
+        self._tools.figures.run_ended(
+            outcome.status.value,
+            report.duration_ms / 1000,
+            received=counters.received,
+            dropped=counters.dropped,
+            stored_bytes=sum(file.bytes for file in (*record.files, *record.sidecars)),
         )
         return record
 

@@ -15,6 +15,11 @@ from quarry.scheduler import NewJob, job_key
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+QUEUE = "quarry"
+"""The broker's list of the default profile."""
+
+DEFAULT_PROFILE = "http"
+
 _MAX_REPR = 160
 
 
@@ -107,7 +112,18 @@ def make_child(plan: CrawlPlan, parent: Parent, payload: Mapping[str, Any]) -> N
         parent_job=parent.key,
         root_run_id=parent.root_run_id,
     )
-    return make_job(job, depth=parent.depth + 1)
+    return make_job(job, depth=parent.depth + 1, queue=queue_of(plan, found.key_name))
+
+
+def queue_of(plan: CrawlPlan, target: str) -> str | None:
+    """Give the broker's list for the messages of a target's jobs, where it is not the crawl's own.
+
+    One machine runs every profile: its lists are one.
+    """
+    entry = plan.scripts.get(target)
+    if not plan.fleet or entry is None or entry.profile in {None, DEFAULT_PROFILE}:
+        return None
+    return f"{QUEUE}.{entry.profile}"
 
 
 def _partition_problem(plan: CrawlPlan, source: object, category: object) -> str | None:
@@ -121,14 +137,15 @@ def _partition_problem(plan: CrawlPlan, source: object, category: object) -> str
     return None
 
 
-def make_job(job: JobPayload, *, depth: int, first_attempt: int = 1) -> NewJob:
+def make_job(job: JobPayload, *, depth: int, first_attempt: int = 1, queue: str | None = None) -> NewJob:
     """Wrap a payload for the ledger, with the name and arguments that Flower shows."""
     return NewJob(
         key=job_key(job.target, job.params),
         payload=encode(job),
         label=f"run:{job.source}/{os.path.splitext(os.path.basename(job.target))[0]}",
         repr=describe(job.params, depth),
-        first_attempt=first_attempt,
+        first_attempt=job.first_attempt or first_attempt,
+        queue=queue,
     )
 
 

@@ -52,14 +52,16 @@ class Closing:
                 return False
             if await self._audit():
                 continue
-            answer = await ledger.close(self._holder, lease.revision)
+            answer = await ledger.close(
+                self._holder, lease.revision, expire_after_ms=self._context.plan.expire_after_ms
+            )
             if answer in {"ok", "already"}:
                 break
             if answer != "changed":
                 return False
         await ledger.make_durable()
         await self._conclude()
-        if await ledger.announce(self._holder):
+        if await ledger.announce(self._holder, expire_after_ms=self._context.plan.expire_after_ms):
             self._log.info("crawl.closed")
         return True
 
@@ -98,6 +100,7 @@ class Closing:
             counts=counts,
             tally=tally,
             stopped=state.stopped,
+            stop_reason=state.stop_reason,
             closed_at=time.time(),
             attempts=attempts,
         )

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from quarry.crawl.attempt import Attempt, Tools
 from quarry.crawl.children import Parent, make_child
+from quarry.crawl.local_scripts import LocalScripts
 from quarry.crawl.plan import decode_payload
 from quarry.crawl.records import identity_of
 from quarry.crawl.settlement import Settlement, may_retry
-from quarry.errors import LeaseLostError, ProtocolError
+from quarry.errors import LeaseLostError, ProtocolError, QuarryError
 from quarry.types import new_token
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Sequence
 
     from quarry.crawl.heartbeat import Heartbeat
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from quarry.types import Event, RunIdentity
 
 _ADMIT_BATCH = 500
+_SURRENDER_S = 2.0
+_MAX_SHOWN = 80
 
 
 class CrawlContext:
@@ -35,16 +38,28 @@ class CrawlContext:
         ledger: Its ledger.
         tools: What executes and stores.
         heartbeat: Of this process.
+        scripts: Of this machine; as the crawl's command saw them where none are given.
     """
 
-    def __init__(self, *, plan: CrawlPlan, ledger: Ledger, tools: Tools, heartbeat: Heartbeat) -> None:
-        self.plan = plan
+    def __init__(
+        self,
+        *,
+        plan: CrawlPlan,
+        ledger: Ledger,
+        tools: Tools,
+        heartbeat: Heartbeat,
+        scripts: LocalScripts | None = None,
+    ) -> None:
+        self.scripts = scripts or LocalScripts()
+        self.plan = plan = self.scripts.localized(plan)
         self.ledger = ledger
         self.tools = tools
         self.dataset = tools.dataset
         self.threads = tools.threads
         self.heartbeat = heartbeat
-        self.settlement = Settlement(plan=plan, ledger=ledger, dataset=tools.dataset, threads=tools.threads)
+        self.settlement = Settlement(
+            plan=plan, ledger=ledger, dataset=tools.dataset, threads=tools.threads, scripts=self.scripts
+        )
 
 
 class Delivery:
@@ -82,7 +97,7 @@ class Delivery:
             run_id=self._identity.run_id,
             key=key,
             root_run_id=self._identity.root_run_id or self._identity.run_id,
-            script=self._job.path,
+            script=context.scripts.path_of(context.plan, self._job.target, self._job.path)[0],
             source=self._job.source,
             category=self._job.category,
             depth=claim.depth,
@@ -98,7 +113,9 @@ class Delivery:
             A small dict for people who watch tasks, and whether the crawl looks ready to close.
         """
         context = self._context
-        context.heartbeat.hold(context.plan.crawl, self._key, self._token, self._cancel)
+        context.heartbeat.hold(
+            context.plan.crawl, self._key, self._token, self._cancel, lease_ms=context.plan.lease_ms
+        )
         try:
             if self._claim.delivery > 1:
                 adopted = await self._adopt_earlier()
@@ -127,6 +144,9 @@ class Delivery:
 
     async def _execute(self) -> tuple[dict[str, Any], bool]:
         context = self._context
+        script = await context.scripts.check(
+            context.plan, self._job, ledger=context.ledger, hashes=context.tools.hashes
+        )
         attempt = Attempt(
             plan=context.plan,
             tools=context.tools,
@@ -135,10 +155,12 @@ class Delivery:
             identity=self._identity,
             token=self._token,
             deliveries=self._claim.delivery,
+            script=script,
         )
         report = await attempt.execute(on_enqueue=self._admit, cancel=self._cancel)
         if report is None:
             self._log.warning("run.given_up")
+            await self._surrender()
             return {"outcome": "given_up"}, False
         record = await attempt.seal(report, enqueue_events=self._position)
         again = not self._claim.last_attempt and may_retry(record.outcome.status, record.outcome.reason)
@@ -166,6 +188,14 @@ class Delivery:
                 self._gap = answer.status == "gap"
             self._position += len(batch)
 
+    async def _surrender(self) -> None:
+        """Give the lease back, if it is still ours: a worker that ends lets nobody wait for it to lapse."""
+        try:
+            async with asyncio.timeout(_SURRENDER_S):
+                await self._context.ledger.surrender(self._key, self._token)
+        except (QuarryError, TimeoutError) as error:
+            self._log.warning("lease.not_surrendered", error=str(error))
+
     async def _retry(self, attempt: CommitRecord) -> tuple[dict[str, Any], bool]:
         context = self._context
         status = await context.settlement.retry(self._key, self._token, attempt)
@@ -186,14 +216,23 @@ async def deliver(context: CrawlContext, *, key: str, cancel: asyncio.Event) -> 
     claim = await context.ledger.claim(key, token)
     if claim.status != "ok":
         return {"outcome": f"not_claimed_{claim.status}"}, False
+    if claim.delivery > 1:
+        context.tools.figures.redelivered()
     delivery = Delivery(context, key=key, token=token, claim=claim, cancel=cancel)
     return await delivery.deliver()
 
 
 def _shown(record: CommitRecord, how: str) -> dict[str, Any]:
-    return {
-        "outcome": record.outcome.status.value,
-        "how": how,
-        "events": record.event_count,
-        "enqueued": record.enqueue_events,
-    }
+    """Say how a delivery ended; no message and no params, which may hold what is not for everybody's eyes."""
+    shown: dict[str, Any] = {"outcome": record.outcome.status.value}
+    if record.outcome.error_type:
+        shown["error_type"] = record.outcome.error_type[:_MAX_SHOWN]
+    shown.update(
+        how=how,
+        attempt=record.attempt,
+        delivery=record.deliveries,
+        events=record.event_count,
+        enqueued=record.enqueue_events,
+        run_id=record.run_id,
+    )
+    return shown

@@ -1,18 +1,26 @@
-"""One heartbeat for all runs of a worker process."""
+"""One heartbeat for all runs of a worker process, at the pace of each crawl's leases."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 import structlog
 
+from quarry.crawl.figures import NoFigures
 from quarry.errors import QuarryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from quarry.crawl.figures import Figures
     from quarry.scheduler import Ledger
+
+BEATS_A_LEASE = 6
+"""A worker may miss five beats in a row: a pause of its process, a stall of the network."""
+
+_LOOK_S = 0.25
 
 
 class Heartbeat:
@@ -20,17 +28,39 @@ class Heartbeat:
 
     Args:
         ledger_of: Gives the ledger of a crawl.
-        interval_s: Seconds between two beats (a lease lasts six of them by default).
+        clock: Monotonic seconds.
+        figures: Told of lost leases.
     """
 
-    def __init__(self, ledger_of: Callable[[str], Ledger], *, interval_s: float) -> None:
+    def __init__(
+        self,
+        ledger_of: Callable[[str], Ledger],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        figures: Figures | None = None,
+    ) -> None:
         self._ledger_of = ledger_of
-        self._interval_s = interval_s
+        self._clock = clock
+        self._figures = figures or NoFigures()
         self._held: dict[str, dict[str, tuple[str, asyncio.Event]]] = {}
+        self._interval_s: dict[str, float] = {}
+        self._due_s: dict[str, float] = {}
+        self._beating: dict[str, asyncio.Task[None]] = {}
         self._log = structlog.get_logger("quarry.heartbeat")
 
-    def hold(self, crawl: str, key: str, token: str, lost: asyncio.Event) -> None:
-        """Renew this lease from now on; ``lost`` is set when the ledger says that it is not ours."""
+    def hold(self, crawl: str, key: str, token: str, lost: asyncio.Event, *, lease_ms: int) -> None:
+        """Renew this lease from now on.
+
+        Args:
+            crawl: Crawl id.
+            key: Job key.
+            token: TOKEN of the delivery.
+            lost: Set when the ledger says that the lease is not ours.
+            lease_ms: How long a lease of this crawl lasts.
+        """
+        if crawl not in self._held:
+            self._interval_s[crawl] = lease_ms / 1000 / BEATS_A_LEASE
+            self._due_s[crawl] = self._clock() + self._interval_s[crawl]
         self._held.setdefault(crawl, {})[key] = (token, lost)
 
     def drop(self, crawl: str, key: str, token: str) -> None:
@@ -40,16 +70,33 @@ class Heartbeat:
             del held[key]
             if not held:
                 del self._held[crawl]
+                self._interval_s.pop(crawl, None)
 
     async def run(self) -> None:
         """Beat for ever; a beat that fails is logged and tried again at the next interval."""
-        while True:
-            await asyncio.sleep(self._interval_s)
-            for crawl in list(self._held):
-                try:
-                    await self._beat(crawl)
-                except QuarryError as error:
-                    self._log.warning("lease.beat_failed", crawl=crawl, error=error.message)
+        try:
+            while True:
+                await asyncio.sleep(min([_LOOK_S, *self._interval_s.values()]))
+                for crawl in list(self._held):
+                    self._begin(crawl)
+        finally:
+            for task in self._beating.values():
+                task.cancel()
+
+    def _begin(self, crawl: str) -> None:
+        """Start a beat that is due. One that hangs (Redis is away) holds up no other crawl's, nor a second one."""
+        if self._clock() < self._due_s[crawl] or crawl in self._beating:
+            return
+        self._due_s[crawl] = self._clock() + self._interval_s[crawl]
+        task = asyncio.create_task(self._try_beat(crawl))
+        self._beating[crawl] = task
+        task.add_done_callback(lambda _: self._beating.pop(crawl, None))
+
+    async def _try_beat(self, crawl: str) -> None:
+        try:
+            await self._beat(crawl)
+        except QuarryError as error:
+            self._log.warning("lease.beat_failed", crawl=crawl, error=error.message)
 
     async def _beat(self, crawl: str) -> None:
         held = {key: token for key, (token, _) in self._held.get(crawl, {}).items()}
@@ -59,4 +106,5 @@ class Heartbeat:
             token, lost = self._held.get(crawl, {}).get(key, ("", None))
             if lost is not None and token == held[key]:
                 self._log.warning("lease.lost", crawl=crawl, key=key)
+                self._figures.lease_lost()
                 lost.set()

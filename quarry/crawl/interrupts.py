@@ -18,10 +18,17 @@ class Interrupts:
         twice: Set at the second.
 
     Args:
-        reporter: Told what the next one would do.
+        reporter: Told what the first one does.
+        hint: That, in a few words.
     """
 
-    def __init__(self, reporter: Reporter) -> None:
+    def __init__(
+        self,
+        reporter: Reporter,
+        *,
+        hint: str = "finishing what is in flight; interrupt again to end now",
+    ) -> None:
+        self._hint = hint
         self.once = asyncio.Event()
         self.twice = asyncio.Event()
         self._reporter = reporter
@@ -37,4 +44,4 @@ class Interrupts:
             self.twice.set()
             return
         self.once.set()
-        self._reporter.info("finishing what is in flight; interrupt again to end now")
+        self._reporter.info(self._hint)

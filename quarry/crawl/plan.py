@@ -16,11 +16,13 @@ class ScriptEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         path: Absolute path of the script.
         source: Source that its runs get unless the event says otherwise.
         category: Likewise.
+        profile: Kind of worker that runs it; None is ``http``.
     """
 
     path: str
     source: str | None = None
     category: str | None = None
+    profile: str | None = None
 
 
 class CrawlPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -42,6 +44,10 @@ class CrawlPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         scripts: Logical names.
         first_attempt: Attempt number of the roots (``--attempt``).
         bounds: The bounds as given, for the summary.
+        fleet: Whether workers elsewhere execute it: each has its scripts under a root of its own.
+        lease_ms: How long a worker may be silent; it beats six times in it.
+        max_duration_ms: Time after its beginning (in Redis) at which it is stopped; None is no bound.
+        expire_after_ms: How long Redis keeps it after its end.
     """
 
     crawl: str
@@ -59,6 +65,10 @@ class CrawlPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     scripts: dict[str, ScriptEntry] = {}
     first_attempt: int = 1
     bounds: dict[str, int | None] = {}
+    fleet: bool = False
+    lease_ms: int = 60_000
+    max_duration_ms: int | None = None
+    expire_after_ms: int = 7 * 24 * 3600 * 1000
 
 
 class JobPayload(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -76,6 +86,7 @@ class JobPayload(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         parent_run_id: Run that emitted it (of a root: ``--parent-run-id``).
         parent_job: Job key of that run.
         root_run_id: Root of the lineage; None for a root.
+        first_attempt: Number of its first attempt where it is not the plan's (a retried job of another crawl).
     """
 
     target: str
@@ -89,6 +100,7 @@ class JobPayload(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     parent_run_id: str | None = None
     parent_job: str | None = None
     root_run_id: str | None = None
+    first_attempt: int | None = None
 
 
 def encode(value: CrawlPlan | JobPayload) -> str:

@@ -33,6 +33,9 @@ async def reap(context: CrawlContext, *, limit: int = 100) -> bool:
         job = decode_payload(owed.payload)
         record = make_lost_record(context.plan, owed, job, new_token())
         standing = await context.threads.run(context.dataset.put_record, record)
+        if standing.token != record.token:
+            # That delivery committed, and was lost before it could clean up.
+            await context.threads.run(context.dataset.drop_live, standing)
         log.warning("job.ended_by_reaper", key=owed.key, reason=owed.reason, run_id=record.run_id)
         closable = await context.settlement.settle(standing) or closable
     return closable

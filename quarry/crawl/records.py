@@ -26,7 +26,7 @@ def identity_of(plan: CrawlPlan, key: str, job: JobPayload, *, attempt: int, dep
         attempt: Attempt, from the plan's first.
         depth: Derivation depth.
     """
-    first = plan.first_attempt if depth == 0 else 1
+    first = job.first_attempt or (plan.first_attempt if depth == 0 else 1)
     run_id = run_id_of(plan, key, job, attempt=attempt, first=first)
     parent = (
         job.parent_run_id if attempt <= first else run_id_of(plan, key, job, attempt=attempt - 1, first=first)
@@ -57,6 +57,7 @@ def make_record(
     identity: RunIdentity,
     token: str,
     deliveries: int,
+    script: str | None,
     script_sha256: str | None,
     report: RunReport,
     outcome: Outcome,
@@ -73,6 +74,7 @@ def make_record(
         identity: The run.
         token: TOKEN of the delivery.
         deliveries: How often the run was delivered.
+        script: Absolute path of the script where it was executed; None where it was not.
         script_sha256: Of the script, hex; None where it can't be read.
         report: The runtime's.
         outcome: How the run ended; the report's unless its storage failed afterwards.
@@ -86,6 +88,7 @@ def make_record(
         job,
         identity,
         token=token,
+        script=script or job.path or job.target,
         outcome=outcome,
         deliveries=deliveries,
         started_at=format_timestamp(report.started_at),
@@ -108,17 +111,19 @@ def make_lost_record(plan: CrawlPlan, owed: Owed, job: JobPayload, token: str) -
     """
     identity = identity_of(plan, owed.key, job, attempt=owed.attempt, depth=owed.depth)
     now = format_timestamp(time.time())
-    what = (
-        f"all {owed.deliveries} deliveries of this run were lost with their workers"
-        if owed.reason == "lost"
-        else "the crawl was stopped before this attempt was delivered"
-    )
+    if owed.reason == "lost":
+        what = f"all {owed.deliveries} deliveries of this run were lost with their workers"
+    elif owed.deliveries:
+        what = "the crawl was stopped at once while this attempt was executed"
+    else:
+        what = "the crawl was stopped before this attempt was delivered"
     return _record(
         plan,
         owed.key,
         job,
         identity,
         token=token,
+        script=job.path or job.target,
         outcome=Outcome(
             status=OutcomeStatus.EXECUTOR_CRASH,
             message=what,
@@ -151,7 +156,6 @@ def _record(plan: CrawlPlan, key: str, job: JobPayload, identity: RunIdentity, *
         category=job.category,
         target=job.target,
         job=job.params,
-        script=job.path or job.target,
         policy=plan.policy,
         executor=plan.executor or "quarry",
         contract_version=CONTRACT_VERSION,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from typing import IO, TYPE_CHECKING, Any
 
@@ -20,6 +21,29 @@ BATCH_LINES = 500
 _MAX_LINE_BYTES = 1024 * 1024
 _SHOWN_ERRORS = 20
 _SHOWN_CHARS = 80
+_BLOCK_BYTES = 256 * 1024
+_FLAT_KEYS = 6
+"""Keys of a flat JSON object that the pattern of plain lines knows; one with more is parsed."""
+
+
+def _plain_lines() -> re.Pattern[bytes]:
+    """Make the pattern of lines of which nothing but their form need be known to call them right.
+
+    A million lines are looked at before anything is started, and parsing each costs seconds. Plain are URLs
+    of printable ASCII, and flat JSON objects whose keys differ and whose values are short integers, words,
+    or strings without escapes. All other lines, the wrong ones among them, are parsed one by one.
+    """
+    url = rb"[A-Za-z0-9][A-Za-z0-9+]*+://[!-~]{1,8000}+"
+    text = rb"[ !#-\[\]-~]{0,8000}+"
+    value = rb'(?>"' + text + rb'"|-?(?:0|[1-9][0-9]{0,14}+)(?![0-9.eE])|true|false|null)'
+    members = b""
+    for number in range(_FLAT_KEYS, 0, -1):
+        others = b"|".join(b"(?P=k%d)" % other for other in range(1, number))
+        another = rb"(?!(?:" + others + rb')")' if others else b""
+        member = rb'"' + another + rb"(?P<k%d>" % number + text + rb')" ?: ?' + value
+        rest = rb"(?:, ?" + members + rb")?" if members else b""
+        members = member + rest
+    return re.compile(rb"(?>(?:" + url + rb"|\{ ?" + members + rb" ?\})\r?\n)*+")
 
 
 def spool(source: IO[bytes], path: str) -> None:
@@ -62,7 +86,10 @@ def check_seeds(path: str, *, name: str | None = None) -> int:
     problems: list[str] = []
     bad = seeds = 0
     name = name or path
-    for number, raw in _lines(path):
+    for plain, number, raw in _sift(path):
+        seeds += plain
+        if not raw:
+            continue
         seeds += 1
         try:
             parse_line(_decode(raw))
@@ -87,9 +114,13 @@ class SeedReader:
         path: A checked seed file.
         template: Payload of a root, without params.
         first_attempt: Attempt number of the roots.
+        queue: The broker's list for their messages, where it is not the crawl's own.
     """
 
-    def __init__(self, path: str, *, template: JobPayload, first_attempt: int) -> None:
+    def __init__(
+        self, path: str, *, template: JobPayload, first_attempt: int, queue: str | None = None
+    ) -> None:
+        self._queue = queue
         self._path = path
         self._template = template
         self._first_attempt = first_attempt
@@ -128,9 +159,35 @@ class SeedReader:
             parent_run_id=t.parent_run_id,
         )
         try:
-            return make_job(payload, depth=0, first_attempt=self._first_attempt)
+            return make_job(payload, depth=0, first_attempt=self._first_attempt, queue=self._queue)
         except ValueError as error:
             raise ConfigError(f"{self._path}:{number}: {error}") from error
+
+
+def _sift(path: str) -> Iterator[tuple[int, int, bytes]]:
+    """Pass over plain lines and give all others.
+
+    Yields:
+        How many plain lines were passed, the number of the line behind them, and that line without blanks at
+        its ends: empty where it is blank, or where there is none.
+    """
+    skip = _plain_lines().match
+    passed = 0
+    try:
+        with open(path, "rb") as file:
+            # Whole lines: what the block cuts off is read to its end.
+            while block := file.read(_BLOCK_BYTES) + file.readline(_MAX_LINE_BYTES + 1):
+                at = 0
+                while at < len(block):
+                    found = skip(block, at)
+                    end = found.end() if found else at
+                    plain = block.count(b"\n", at, end)
+                    at = block.find(b"\n", end) + 1 or len(block)
+                    raw = _checked(path, passed + plain + 1, block[end:at])
+                    yield plain, passed + plain + 1, raw
+                    passed += plain + (at > end)
+    except OSError as error:
+        raise _unreadable(path, error) from error
 
 
 def _lines(path: str) -> Iterator[tuple[int, bytes]]:
@@ -140,13 +197,21 @@ def _lines(path: str) -> Iterator[tuple[int, bytes]]:
             number = 0
             while raw := file.readline(_MAX_LINE_BYTES + 1):
                 number += 1
-                if len(raw) > _MAX_LINE_BYTES:
-                    raise ConfigError(f"{path}:{number}: the line is longer than {_MAX_LINE_BYTES} bytes")
-                text = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
-                if text.strip():
-                    yield number, text.strip()
+                if text := _checked(path, number, raw):
+                    yield number, text
     except OSError as error:
-        raise ConfigError(f"{path}: the seed file can't be read: {error.strerror}") from error
+        raise _unreadable(path, error) from error
+
+
+def _checked(path: str, number: int, raw: bytes) -> bytes:
+    """Give a line without its end, blanks and the file's BOM; a line that is too long is refused."""
+    if len(raw) > _MAX_LINE_BYTES:
+        raise ConfigError(f"{path}:{number}: the line is longer than {_MAX_LINE_BYTES} bytes")
+    return (raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw).strip()
+
+
+def _unreadable(path: str, error: OSError) -> ConfigError:
+    return ConfigError(f"{path}: the seed file can't be read: {error.strerror}")
 
 
 def _decode(raw: bytes) -> str:

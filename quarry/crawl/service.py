@@ -11,20 +11,28 @@ import structlog
 from quarry.crawl.attempt import Tools
 from quarry.crawl.closing import Closing
 from quarry.crawl.delivery import CrawlContext, deliver
+from quarry.crawl.figures import NoFigures
 from quarry.crawl.heartbeat import Heartbeat
 from quarry.crawl.plan import decode_plan
 from quarry.crawl.reaper import reap
 from quarry.crawl.scripts import ScriptHashes
+from quarry.crawl.storage import open_storage
 from quarry.errors import LedgerImbalanceError, LedgerMissingError, QuarryError
-from quarry.lode import Dataset
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from quarry.crawl.figures import Figures
+    from quarry.crawl.local_scripts import LocalScripts
     from quarry.crawl.runners import Runners
     from quarry.crawl.threads import Threads
     from quarry.scheduler import CrawlRegistry, Ledger
 
+REAPS_A_LEASE = 12
+"""Looks for lost work in the time of a lease, by each worker; the shortest lease sets the pace."""
+
+MAX_REAP_S = 5.0
+"""Longest mean time between two looks, seconds."""
 
 _CANCEL_S = 7.0
 """What a cancelled run needs at most: its executor has TERM, 5 s, KILL."""
@@ -38,9 +46,9 @@ class WorkerService:
         ledger_of: Gives the ledger of a crawl.
         runners: What executes runs.
         threads: For blocking storage calls.
-        beat_s: Seconds between heartbeats.
-        reap_s: Mean seconds between two rounds of the reaper; jittered by half.
+        scripts: Of this machine.
         close_client: Ends the connection to Redis.
+        figures: Told of what happens here; by default nobody is.
     """
 
     def __init__(
@@ -50,20 +58,21 @@ class WorkerService:
         ledger_of: Callable[[str], Ledger],
         runners: Runners,
         threads: Threads,
-        beat_s: float,
-        reap_s: float,
+        scripts: LocalScripts,
         close_client: Callable[[], Awaitable[None]],
+        figures: Figures | None = None,
     ) -> None:
         self._registry = registry
         self._ledger_of = ledger_of
         self._runners = runners
         self._threads = threads
-        self._reap_s = reap_s
+        self._scripts = scripts
         self._close_client = close_client
-        self._heartbeat = Heartbeat(ledger_of, interval_s=beat_s)
+        self._figures = figures or NoFigures()
+        self._heartbeat = Heartbeat(ledger_of, figures=self._figures)
         self._hashes = ScriptHashes()
         self._contexts: dict[str, CrawlContext] = {}
-        self._running: set[asyncio.Event] = set()
+        self._running: dict[asyncio.Event, str] = {}
         self._idle = asyncio.Event()
         self._idle.set()
         self._background: list[asyncio.Task[None]] = []
@@ -79,17 +88,22 @@ class WorkerService:
     async def deliver(self, crawl: str, key: str) -> dict[str, Any]:
         """Deliver what a message hints at; a message for work that is gone does nothing."""
         cancel = asyncio.Event()
-        self._running.add(cancel)
+        self._running[cancel] = crawl
         self._idle.clear()
+        how = "error"
+        self._figures.delivery_began()
         try:
             context = await self._context(crawl)
             shown, closable = await deliver(context, key=key, cancel=cancel)
+            how = shown.get("how", shown["outcome"])
             if closable:
                 await self._close(context)
         except LedgerMissingError:
+            how = "crawl_gone"
             return {"outcome": "crawl_gone"}
         finally:
-            self._running.discard(cancel)
+            self._figures.delivery_ended(how)
+            self._running.pop(cancel, None)
             if not self._running:
                 self._idle.set()
         return shown
@@ -106,6 +120,7 @@ class WorkerService:
         await self._runners.close(grace_s=0)
         self._threads.close()
         await self._close_client()
+        self._figures.close()
 
     async def _wait_idle(self, limit_s: float) -> bool:
         try:
@@ -123,44 +138,78 @@ class WorkerService:
         if not state.exists:
             raise LedgerMissingError(f"crawl {crawl} is not in this Redis")
         plan = decode_plan(state.config)
-        dataset = await self._threads.run(Dataset.create, plan.storage_path, plan.dataset)
+        dataset = await self._threads.run(open_storage, plan)
         context = CrawlContext(
             plan=plan,
             ledger=ledger,
             tools=Tools(
                 dataset=dataset,
-                runner=await self._runners.runner_for(plan),
+                runner=await self._runners.runner_for(self._scripts.localized(plan)),
                 threads=self._threads,
                 hashes=self._hashes,
+                figures=self._figures,
             ),
             heartbeat=self._heartbeat,
+            scripts=self._scripts,
         )
         return self._contexts.setdefault(crawl, context)
 
     async def _close(self, context: CrawlContext) -> None:
+        plan = context.plan
         try:
             if await Closing(context).try_close():
-                await self._registry.forget(context.plan.crawl)
-                self._contexts.pop(context.plan.crawl, None)
+                state = await context.ledger.state()
+                await self._registry.retire(
+                    plan.crawl, closed_ms=state.closed_ms or state.now_ms, keep_ms=plan.expire_after_ms
+                )
+                self._contexts.pop(plan.crawl, None)
         except LedgerImbalanceError as error:
             # The watcher asserts the same and ends the command with it; the log says it here too.
-            self._log.error("ledger.imbalance", crawl=context.plan.crawl, error=error.message)
+            self._log.error("ledger.imbalance", crawl=plan.crawl, error=error.message)
 
     async def _reap_for_ever(self) -> None:
         while True:
             # Jitter keeps many workers from looking at the same moment; nothing secret hangs on it.
-            await asyncio.sleep(self._reap_s * random.uniform(0.5, 1.5))  # noqa: S311
+            await asyncio.sleep(self._reap_s() * random.uniform(0.5, 1.5))  # noqa: S311
             try:
-                for crawl in await self._registry.crawls():
-                    await self._reap(crawl)
+                crawls = await self._registry.crawls()
             except QuarryError as error:
                 self._log.warning("reaper.failed", error=error.message)
+                continue
+            for crawl in crawls:
+                try:
+                    await self._reap(crawl)
+                except QuarryError as error:
+                    # A crawl whose storage or script folder is not to be had here must not hold up the others.
+                    self._log.warning("reaper.failed", crawl=crawl, error=error.message)
+            self._forget_contexts(crawls)
+
+    def _reap_s(self) -> float:
+        leases = (context.plan.lease_ms / 1000 / REAPS_A_LEASE for context in self._contexts.values())
+        return min([MAX_REAP_S, *leases])
+
+    def _forget_contexts(self, open_crawls: list[str]) -> None:
+        """Drop what is kept of crawls that somebody else closed."""
+        executing = set(self._running.values())
+        for crawl in set(self._contexts) - set(open_crawls) - executing:
+            del self._contexts[crawl]
 
     async def _reap(self, crawl: str) -> None:
         try:
             context = await self._context(crawl)
-            if await reap(context):
+            closable = await reap(context)
+            if context.plan.max_duration_ms is not None:
+                closable = await self._stop_when_over(context, context.plan.max_duration_ms) or closable
+            if closable:
                 await self._close(context)
         except LedgerMissingError:
             self._contexts.pop(crawl, None)
             await self._registry.forget(crawl)
+
+    async def _stop_when_over(self, context: CrawlContext, max_duration_ms: int) -> bool:
+        """Stop a crawl whose time is over, by the clock of Redis; say whether it can close."""
+        state = await context.ledger.state()
+        if state.stopped or state.now_ms - state.created_ms < max_duration_ms:
+            return False
+        self._log.info("crawl.max_duration", crawl=context.plan.crawl)
+        return (await context.ledger.stop("max_duration")).idle

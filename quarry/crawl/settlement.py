@@ -10,6 +10,7 @@ from quarry.crawl.children import Parent, make_child
 from quarry.types import OutcomeStatus
 
 if TYPE_CHECKING:
+    from quarry.crawl.local_scripts import LocalScripts
     from quarry.crawl.plan import CrawlPlan
     from quarry.crawl.threads import Threads
     from quarry.lode import CommitRecord, Dataset
@@ -61,10 +62,20 @@ class Settlement:
         ledger: Its ledger.
         dataset: Where its records lie.
         threads: For the blocking calls.
+        scripts: Of this machine: the record may be another one's.
     """
 
-    def __init__(self, *, plan: CrawlPlan, ledger: Ledger, dataset: Dataset, threads: Threads) -> None:
+    def __init__(
+        self,
+        *,
+        plan: CrawlPlan,
+        ledger: Ledger,
+        dataset: Dataset,
+        threads: Threads,
+        scripts: LocalScripts,
+    ) -> None:
         self._plan = plan
+        self._scripts = scripts
         self._ledger = ledger
         self._dataset = dataset
         self._threads = threads
@@ -140,7 +151,7 @@ class Settlement:
             run_id=record.run_id,
             key=record.key,
             root_run_id=record.root_run_id or record.run_id,
-            script=record.script,
+            script=self._scripts.path_of(self._plan, record.target, record.script)[0],
             source=record.source,
             category=record.category,
             depth=record.depth,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from quarry.crawl.attempt import Attempt, Tools
+from quarry.crawl.local_scripts import LocalScript
 from quarry.crawl.records import identity_of
 from quarry.crawl.settlement import may_retry
 from quarry.types import OutcomeStatus, RunResult, exit_code_of, new_token
@@ -52,6 +53,7 @@ async def run_alone(
             identity=identity_of(plan, key, job, attempt=number, depth=0),
             token=new_token(),
             deliveries=1,
+            script=LocalScript(job.path, None),
         )
         report = await attempt.execute(on_enqueue=None, cancel=None)
         assert report is not None  # noqa: S101 -- nothing cancels it but its task

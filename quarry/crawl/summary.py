@@ -21,6 +21,12 @@ _LISTED = 1000
 
 _EXAMPLE_CHARS = 500
 
+_STOPPED = {
+    "interrupt": "the crawl was stopped by an interrupt",
+    "asked": "the crawl was stopped by 'quarry stop'",
+    "max_duration": "the crawl was stopped at its --max-duration",
+}
+
 
 def exceeds(bound: MaxFailures, failed: int, executed: int) -> bool:
     """Say whether so many failures of so many executed runs are more than ``--max-failures`` allows."""
@@ -102,6 +108,7 @@ def make_summary(
     counts: Counts,
     tally: Tally,
     stopped: bool,
+    stop_reason: str,
     closed_at: float,
     attempts: int,
 ) -> dict[str, Any]:
@@ -112,6 +119,7 @@ def make_summary(
         counts: The ledger's counters at the close.
         tally: Of all final records.
         stopped: Whether the crawl was stopped.
+        stop_reason: Why.
         closed_at: Unix seconds.
         attempts: Failed attempts that were followed by another.
     """
@@ -121,6 +129,7 @@ def make_summary(
         "crawl": plan.crawl,
         "day": plan.day,
         "state": "stopped" if stopped else "complete",
+        "stop_reason": stop_reason or None,
         "started_at": format_timestamp(plan.started_at),
         "closed_at": format_timestamp(closed_at),
         "duration_ms": round((closed_at - plan.started_at) * 1000),
@@ -176,7 +185,8 @@ def _verdict(
     root = OutcomeStatus(summary["root_outcome"]) if summary["root_outcome"] else None
     if summary["state"] == "stopped":
         left = fanout["not_executed"] + fanout["unread"]
-        return EXIT_UNFINISHED, "stopped", f"the crawl was stopped; {left} jobs were not executed"
+        why = _STOPPED.get(summary.get("stop_reason") or "", "the crawl was stopped")
+        return EXIT_UNFINISHED, "stopped", f"{why}; {left} jobs were not executed"
     if root is not None and root is not OutcomeStatus.SUCCESS and not plan.seeded:
         return exit_code_of(root), root.value, _root_message(summary)
     # With seeds the roots are many and none is special: they count like children.

@@ -12,6 +12,7 @@ from quarry.errors import StoreError
 if TYPE_CHECKING:
     from quarry.crawl.delivery import CrawlContext
     from quarry.crawl.reporter import Reporter
+    from quarry.scheduler import Ledger
     from quarry.types import Counts
 
 _POLL_S = 0.1
@@ -64,16 +65,25 @@ class Watch:
         counts: The ledger's counters as they were last read; None before that.
 
     Args:
-        context: The crawl.
+        ledger: Of the crawl.
         reporter: Told of the counters.
-        stall: Says when to look whether the storage is down.
+        context: The crawl, where this machine sees its storage; None only reads the ledger.
+        stall: Says when to look why nothing moves.
     """
 
-    def __init__(self, context: CrawlContext, reporter: Reporter, *, stall: Stall | None = None) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        reporter: Reporter,
+        *,
+        context: CrawlContext | None,
+        stall: Stall | None = None,
+    ) -> None:
         self.counts: Counts | None = None
+        self._ledger = ledger
         self._context = context
         self._reporter = reporter
-        self._closing = Closing(context)
+        self._closing = Closing(context) if context is not None else None
         self._stall = stall or Stall()
         self._failed_probes = 0
 
@@ -81,24 +91,27 @@ class Watch:
         """Follow the crawl until it is closed; close it where no worker does.
 
         Returns:
-            The summary.
+            The summary; empty where this machine does not see the storage.
 
         Raises:
             LedgerImbalanceError: A ledger equation does not hold at the close.
             LedgerMissingError: Redis lost the crawl.
             StoreError: The storage is down and work waits for it, or the summary can't be put or read.
         """
-        context, plan = self._context, self._context.plan
         started = time.monotonic()
         while True:
-            self.counts = counts = await context.ledger.counts()
+            self.counts = counts = await self._ledger.counts()
             now = time.monotonic()
             self._reporter.progress(counts, now - started, counts.failed)
             if self._stall.due(counts, now):
-                await self._check_storage()
-            if counts.idle() and await self._closing.try_close():
+                await self._look_why(counts)
+            if counts.idle() and await self._is_closed():
                 break
             await asyncio.sleep(_POLL_S)
+        context = self._context
+        if context is None:
+            return {}
+        plan = context.plan
         summary: dict[str, Any] | None = await context.threads.run(
             context.dataset.get_summary, plan.day, plan.crawl
         )
@@ -106,13 +119,30 @@ class Watch:
             raise StoreError(f"the summary of crawl {plan.crawl} vanished after it was written")
         return summary
 
-    async def _check_storage(self) -> None:
+    async def _is_closed(self) -> bool:
+        if self._closing is not None:
+            return await self._closing.try_close()
+        return (await self._ledger.state()).announced
+
+    async def _look_why(self, counts: Counts) -> None:
+        """Say why nothing moves, as far as that can be seen from here."""
+        context = self._context
+        if context is not None:
+            await self._check_storage(context)
+        if counts.leased and (context is None or context.plan.fleet):
+            waiting = await self._ledger.unclaimed()
+            if waiting:
+                self._reporter.warning(
+                    f"{waiting} runs wait for a worker and nothing moves: see that workers run on this broker"
+                    " (celery -A quarry.tasks worker), and what their logs say"
+                )
+
+    async def _check_storage(self, context: CrawlContext) -> None:
         """Try the storage that the stalled runs may be waiting for.
 
         Raises:
             StoreError: It kept refusing.
         """
-        context = self._context
         try:
             await context.threads.run(context.dataset.probe)
         except StoreError as error:

@@ -2,8 +2,17 @@
 
 from quarry.engine.budget import RestartBudget
 from quarry.engine.embedded import run_embedded
+from quarry.engine.fleet import run_fleet
 from quarry.engine.server import PrivateServer
 from quarry.engine.supervise import Restart, Supervised
 from quarry.engine.worker import EmbeddedWorker
 
-__all__ = ["EmbeddedWorker", "PrivateServer", "Restart", "RestartBudget", "Supervised", "run_embedded"]
+__all__ = [
+    "EmbeddedWorker",
+    "PrivateServer",
+    "Restart",
+    "RestartBudget",
+    "Supervised",
+    "run_embedded",
+    "run_fleet",
+]

@@ -3,37 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import shutil
-import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import structlog
 
-from quarry.crawl.children import make_job
 from quarry.crawl.delivery import CrawlContext
 from quarry.crawl.heartbeat import Heartbeat
 from quarry.crawl.interrupts import Interrupts
-from quarry.crawl.plan import CrawlPlan, encode
-from quarry.crawl.seeding import SeedBatch, seed_crawl
-from quarry.crawl.seeds import SeedReader, check_seeds, spool
-from quarry.crawl.summary import Tally, result_of
+from quarry.crawl.plan import CrawlPlan, decode_plan
+from quarry.crawl.roots import Roots, load_roots
+from quarry.crawl.summary import result_of
 from quarry.crawl.watch import Watch
+from quarry.engine.following import Seeding, first_of
 from quarry.engine.repairs import Repairs
+from quarry.engine.results import add_up, partial_result
 from quarry.engine.server import PrivateServer
+from quarry.engine.state import crawl_folder, make_folder, make_roots
 from quarry.engine.supervise import Restart, Supervised
 from quarry.engine.worker import EmbeddedWorker
 from quarry.errors import ConfigError, EngineError, LedgerImbalanceError, SchedulerError, StoreError
+from quarry.lode import Dataset
 from quarry.redisio import make_client
-from quarry.scheduler import Bounds, CrawlRegistry, Ledger
-from quarry.types import RunResult, new_run_id, new_token
+from quarry.scheduler import CrawlRegistry, Ledger
+from quarry.types import RunResult, new_run_id
 from quarry.wiring import (
-    EXIT_UNFINISHED,
     forced_result,
+    make_bounds,
     make_dataset,
     make_plan,
     make_root,
@@ -42,23 +40,20 @@ from quarry.wiring import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from quarry.config import Settings
     from quarry.crawl.attempt import Tools
     from quarry.crawl.reporter import Reporter
 
 _WARM_S = 10.0
-_NEVER_S = 3600.0
-"""The command itself holds no lease: its heartbeat never beats."""
 
 
-def run_embedded(settings: Settings, reporter: Reporter) -> RunResult:
-    """Run a fan-out crawl on this machine.
+def run_embedded(settings: Settings, reporter: Reporter, *, roots: Roots | None = None) -> RunResult:
+    """Run a fan-out crawl on this machine, or go on with one whose command ended.
 
     Args:
         settings: The command's settings.
         reporter: Told of progress and warnings.
+        roots: Roots of a new crawl, where they are not the settings' (``quarry retry``).
 
     Returns:
         The command's result; exit code 4 where the crawl could not be finished.
@@ -68,12 +63,62 @@ def run_embedded(settings: Settings, reporter: Reporter) -> RunResult:
         StoreError: The storage can't be written at the start.
         LedgerImbalanceError: The books don't balance at the close.
     """
-    plan = make_plan(settings, crawl=settings.run_id or new_run_id(), now=time.time())
 
     async def run() -> RunResult:
-        return await EmbeddedCrawl(settings, plan, reporter).run()
+        if settings.resume is not None:
+            return await _resume(settings, settings.resume, reporter)
+        plan = make_plan(
+            settings,
+            crawl=settings.run_id or new_run_id(),
+            now=time.time(),
+            seeded=settings.seeds is not None or roots is not None,
+        )
+        folder = crawl_folder(settings.state_dir, plan.crawl)
+        given = roots or make_roots(settings, make_root(settings, plan), folder)
+        dataset = make_dataset(settings, plan)
+        make_folder(folder)
+        given.save(folder)
+        server = PrivateServer(folder / "redis")
+        return await EmbeddedCrawl(settings, plan, given, dataset, server, reporter=reporter).run()
 
     return asyncio.run(run())
+
+
+async def _resume(settings: Settings, crawl: str, reporter: Reporter) -> RunResult:
+    """Start the server of a crawl on its file again, and go on where the ledger stands."""
+    folder = crawl_folder(settings.state_dir, crawl)
+    if not (folder / "redis").is_dir():  # noqa: ASYNC240 -- nothing else runs yet
+        raise ConfigError(
+            f"--resume {crawl}: there is nothing of it to go on with in {folder.parent}; it has ended, or its state"
+            " folder is another one (XDG_STATE_HOME, QUARRY_STATE_DIR)"
+        )
+    roots = load_roots(folder)
+    server = PrivateServer(folder / "redis")
+    server.start()
+    try:
+        client = make_client(server.url)
+        try:
+            state = await Ledger(client, crawl).state()
+        finally:
+            await client.aclose()
+        if not state.exists:
+            raise ConfigError(f"--resume {crawl}: its command ended before its first job was in the ledger")
+        plan = decode_plan(state.config)
+        dataset = Dataset.create(plan.storage_path, plan.dataset)
+        crawl_again = EmbeddedCrawl(
+            settings,
+            plan,
+            roots,
+            dataset,
+            server,
+            reporter=reporter,
+            offset=state.offset,
+            parallel=state.parallel,
+        )
+    except BaseException:
+        server.stop()
+        raise
+    return await crawl_again.run()
 
 
 class EmbeddedCrawl:
@@ -82,23 +127,35 @@ class EmbeddedCrawl:
     Args:
         settings: The command's settings.
         plan: The crawl.
+        roots: Its roots; None where nobody knows them any more.
+        dataset: Its storage.
+        server: Its private server, started or not.
         reporter: Told of progress and warnings.
-
-    Raises:
-        ConfigError: Script, run id or seeds are wrong; everything that can be checked is checked before
-            anything is started.
-        StoreError: The storage can't be written.
+        offset: Seeds that the ledger has received; None where the crawl is new.
+        parallel: Runs at once; the settings' unless given.
     """
 
-    def __init__(self, settings: Settings, plan: CrawlPlan, reporter: Reporter) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        plan: CrawlPlan,
+        roots: Roots | None,
+        dataset: Dataset,
+        server: PrivateServer,
+        *,
+        reporter: Reporter,
+        offset: int | None = None,
+        parallel: int | None = None,
+    ) -> None:
         self._settings = settings
         self._plan = plan
+        self._roots = roots
+        self._dataset = dataset
+        self._server = server
         self._reporter = reporter
-        self._folder = Path(settings.state_dir) / "crawls" / plan.crawl
-        self._root = make_root(settings, plan)
-        self._seeds = self._spool_seeds()
-        self._dataset = make_dataset(settings, plan)
-        _make_folder(self._folder)
+        self._offset = offset
+        self._parallel = parallel or settings.parallel
+        self._folder = crawl_folder(settings.state_dir, plan.crawl)
         self._interrupts = Interrupts(reporter)
         self._watch: Watch | None = None
         self._log = structlog.get_logger("quarry.engine").bind(crawl=plan.crawl)
@@ -108,24 +165,32 @@ class EmbeddedCrawl:
         started = time.monotonic()
         self._interrupts.listen()
         tools = make_tools(self._settings, self._dataset)
-        server = PrivateServer(self._folder / "redis")
         try:
-            server.start()
-            summary = await self._run_on(server, tools)
+            self._server.start()
+            summary = await self._run_on_server(tools)
         except (EngineError, SchedulerError, StoreError) as error:
             if isinstance(error, LedgerImbalanceError):
                 raise
             self._log.error("crawl.unfinished", error=error.message)
-            return self._unfinished(error.message, started)
+            return partial_result(
+                self._plan,
+                self._dataset,
+                self._watch.counts if self._watch else None,
+                outcome="unfinished",
+                message=f"{error.message}; what was committed stays readable,"
+                f" and quarry run --resume {self._plan.crawl} goes on",
+                duration_ms=_ms_since(started),
+            )
         finally:
-            server.stop()
+            self._server.stop()
             tools.threads.close()
         if summary is None:
+            counts = self._watch.counts if self._watch else None
             return forced_result(
                 self._plan,
                 duration_ms=_ms_since(started),
-                fanout=self._last_counts(),
-                tally=self._committed(),
+                fanout=counts.fanout() if counts else None,
+                tally=add_up(self._plan, self._dataset),
             )
         shutil.rmtree(self._folder / "redis", ignore_errors=True)
         result = result_of(self._plan, summary, max_failures=self._settings.max_failures, warnings=[])
@@ -133,20 +198,15 @@ class EmbeddedCrawl:
             write_report(self._settings.report, msgspec.json.format(msgspec.json.encode(result)).decode())
         return result
 
-    async def _run_on(self, server: PrivateServer, tools: Tools) -> dict[str, Any] | None:
+    async def _run_on_server(self, tools: Tools) -> dict[str, Any] | None:
         """Start the worker and follow the crawl; the summary, or None after a second interrupt."""
         worker = EmbeddedWorker(
-            server.url,
-            concurrency=self._settings.parallel,
-            log_path=self._folder / "worker.ndjson",
+            self._server.url, concurrency=self._parallel, log_path=self._folder / "worker.ndjson"
         )
-        client = make_client(server.url)
+        client = make_client(self._server.url)
         ledger = Ledger(client, self._plan.crawl)
         context = CrawlContext(
-            plan=self._plan,
-            ledger=ledger,
-            tools=tools,
-            heartbeat=Heartbeat(lambda _: ledger, interval_s=_NEVER_S),
+            plan=self._plan, ledger=ledger, tools=tools, heartbeat=Heartbeat(lambda _: ledger)
         )
         repairs = Repairs(context)
 
@@ -156,13 +216,11 @@ class EmbeddedCrawl:
             if restart.name == "worker":
                 repairs.begin()
 
-        supervised = Supervised(server, worker, on_restart=note)
+        supervised = Supervised(self._server, worker, on_restart=note)
         warm = False
         try:
             worker.spawn()
-            await self._seed(ledger, CrawlRegistry(client))
-            await worker.wait_ready()
-            summary = await self._follow(context, supervised)
+            summary = await self._follow(context, supervised, worker, CrawlRegistry(client), repairs)
             warm = summary is not None
             return summary
         finally:
@@ -173,124 +231,58 @@ class EmbeddedCrawl:
             supervised.stop(warm=warm, grace_s=_WARM_S)
             await client.aclose()
 
-    async def _follow(self, context: CrawlContext, supervised: Supervised) -> dict[str, Any] | None:
-        """Watch until the crawl is closed, the engine gave up, or a second interrupt came."""
-        self._watch = Watch(context, self._reporter)
-        watching = asyncio.create_task(self._watch.wait_closed())
-        keeping = asyncio.create_task(supervised.run())
-        stopping = asyncio.create_task(self._stop_when_interrupted(context.ledger))
-        forced = asyncio.create_task(self._interrupts.twice.wait())
-        tasks: list[asyncio.Task[Any]] = [watching, keeping, stopping, forced]
-        try:
-            await asyncio.wait({watching, keeping, forced}, return_when=asyncio.FIRST_COMPLETED)
-            if watching.done():
-                return watching.result()
-            if keeping.done():
-                _raise_first(keeping)
+    async def _follow(
+        self,
+        context: CrawlContext,
+        supervised: Supervised,
+        worker: EmbeddedWorker,
+        registry: CrawlRegistry,
+        repairs: Repairs,
+    ) -> dict[str, Any] | None:
+        """Seed and watch until the crawl is closed, the engine gave up, or a second interrupt came."""
+        beside = []
+        seeding = await self._seeding(context.ledger, registry)
+        if seeding is not None:
+            beside.append(seeding.task)
+            await seeding.begun()
+        await worker.wait_ready()
+        if self._offset is not None:
+            # Whoever held a lease ended with the command.
+            repairs.begin()
+        self._watch = Watch(context.ledger, self._reporter, context=context)
+        beside += [
+            asyncio.create_task(supervised.run()),
+            asyncio.create_task(self._stop_when_interrupted(context.ledger)),
+        ]
+        summary: dict[str, Any] | None = await first_of(
+            ending=[self._watch.wait_closed(), self._forced()], beside=beside
+        )
+        return summary
+
+    async def _seeding(self, ledger: Ledger, registry: CrawlRegistry) -> Seeding | None:
+        if self._offset is not None and not (await ledger.counts()).seeding:
             return None
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        if self._roots is None:
+            raise ConfigError(
+                f"crawl {self._plan.crawl}: its seeding was cut, and where its seeds are is not known any more;"
+                " its state folder was changed"
+            )
+        return Seeding(
+            plan=self._plan,
+            roots=self._roots,
+            ledger=ledger,
+            registry=registry,
+            bounds=make_bounds(self._settings, self._plan),
+            high_water=self._settings.high_water,
+            start=self._offset or 0,
+        )
+
+    async def _forced(self) -> None:
+        await self._interrupts.twice.wait()
 
     async def _stop_when_interrupted(self, ledger: Ledger) -> None:
         await self._interrupts.once.wait()
-        await ledger.stop()
-
-    async def _seed(self, ledger: Ledger, registry: CrawlRegistry) -> None:
-        settings = self._settings
-        await seed_crawl(
-            ledger=ledger,
-            registry=registry,
-            crawl=self._plan.crawl,
-            seeder=new_token(),
-            bounds=Bounds(
-                depth=settings.depth,
-                max_runs=settings.max_runs,
-                parallel=settings.parallel,
-                max_attempts=settings.max_attempts,
-                max_redeliveries=settings.max_redeliveries,
-                config=encode(self._plan),
-            ),
-            batches=self._batches(),
-        )
-
-    def _batches(self) -> Iterable[SeedBatch]:
-        if self._seeds is not None:
-            reader = SeedReader(self._seeds, template=self._root, first_attempt=self._plan.first_attempt)
-            return reader.batches()
-        job = make_job(self._root, depth=0, first_attempt=self._plan.first_attempt)
-        return [(0, 1, [job], True)]
-
-    def _spool_seeds(self) -> str | None:
-        """Keep standard input in the state folder; a seed file was checked with the other settings."""
-        given = self._settings.seeds
-        if given is None or (given != "-" and os.path.isfile(given)):
-            return given
-        # Standard input, a pipe or a device can be read only once.
-        _make_folder(self._folder)
-        path = str(self._folder / "seeds.spool")
-        try:
-            with contextlib.ExitStack() as stack:
-                source = sys.stdin.buffer if given == "-" else stack.enter_context(open(given, "rb"))
-                spool(source, path)
-            check_seeds(path, name="standard input" if given == "-" else given)
-        except OSError as error:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            raise ConfigError(f"the seeds can't be kept in {path}: {error.strerror}") from error
-        except ConfigError:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            raise
-        return path
-
-    def _unfinished(self, message: str, started: float) -> RunResult:
-        plan, tally = self._plan, self._committed()
-        return RunResult(
-            run_id=plan.crawl,
-            crawl=plan.crawl,
-            attempt=plan.first_attempt,
-            outcome="unfinished",
-            exit_code=EXIT_UNFINISHED,
-            message=f"{message}; what was committed stays readable",
-            event_count=tally.events,
-            policy=plan.policy,
-            storage={"backend": "fs", "path": plan.storage_path, "dataset": plan.dataset},
-            duration_ms=_ms_since(started),
-            fanout=self._last_counts(),
-            failures=tally.failures(),
-            rows=tally.rows,
-        )
-
-    def _committed(self) -> Tally:
-        """Add up what was committed, as far as it can be read."""
-        tally = Tally()
-        with contextlib.suppress(StoreError):
-            for record in self._dataset.records(self._plan.day, self._plan.crawl):
-                tally.add(record)
-        return tally
-
-    def _last_counts(self) -> dict[str, int] | None:
-        counts = self._watch.counts if self._watch is not None else None
-        return counts.fanout() if counts is not None else None
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            f"the state folder {folder} can't be made: {error.strerror}; set XDG_STATE_HOME or state_dir to a"
-            " folder that can be written"
-        ) from error
-
-
-def _raise_first(task: asyncio.Task[Any]) -> None:
-    """Raise the engine's error out of the group that held it."""
-    error = task.exception()
-    if isinstance(error, BaseExceptionGroup):
-        raise error.exceptions[0]
-    if error is not None:
-        raise error
+        await ledger.stop("interrupt")
 
 
 def _ms_since(started: float) -> int:

@@ -213,6 +213,20 @@ class Dataset:
         """Read a crawl's summary; None where it isn't closed."""
         return self._catalog.summary(CrawlPath(day, crawl))
 
+    def put_marker(self, day: str, crawl: str) -> None:
+        """Mark the storage as the one of a crawl over many machines; again is no error.
+
+        Raises:
+            StoreError: As ``put_record``.
+        """
+        self._check_writable("mark a crawl's storage")
+        text = msgspec.json.encode({"crawl": crawl, "day": day}) + b"\n"
+        self._create(layout.build_marker(CrawlPath(day, crawl)), text, token="begun")  # noqa: S106
+
+    def has_marker(self, day: str, crawl: str) -> bool:
+        """Say whether this is the storage in which a crawl was begun, and not another machine's folder."""
+        return self._catalog.exists(layout.build_marker(CrawlPath(day, crawl)))
+
     def put_index(self, day: str, crawl: str) -> None:
         """Write ``index.parquet``: all records of a crawl in one file, replacing an older one.
 

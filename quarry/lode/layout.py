@@ -243,6 +243,11 @@ def build_summary(crawl: CrawlPath) -> str:
     return build_crawl_folder(CRAWLS, crawl) + "/summary.json"
 
 
+def build_marker(crawl: CrawlPath) -> str:
+    """Make the path of the file by which a worker knows the storage of a crawl over many machines."""
+    return build_crawl_folder(CRAWLS, crawl) + "/begun.json"
+
+
 def build_index(crawl: CrawlPath) -> str:
     """Make the path of the file that holds all records of a crawl."""
     return build_crawl_folder(CRAWLS, crawl) + "/index.parquet"

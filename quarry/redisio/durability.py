@@ -41,7 +41,7 @@ async def make_durable(
         client: The server.
         write: Makes one write; may be repeated; raises if the server lost what the caller knows of.
         read: Says whether that write is still there.
-        token: Unique to this call.
+        token: Unique to the caller; a call that is repeated after a lost reply has the same.
         timeout_s: Seconds until it gives up.
 
     Raises:
@@ -61,6 +61,8 @@ async def _write_with_sync(
     """Write while every write is synced; False where the server lets nobody change the setting."""
     deadline = time.monotonic() + timeout_s
     while not await client.set(LOCK_KEY, token, nx=True, px=_LOCK_MS):
+        if await client.get(LOCK_KEY) == token.encode():
+            break  # the reply to an earlier try was lost: it is ours
         if time.monotonic() > deadline:
             return False
         await asyncio.sleep(_LOCK_PAUSE_S)

@@ -8,6 +8,8 @@ import time
 from typing import TYPE_CHECKING, TypeVar
 
 from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
     BusyLoadingError,
     ReadOnlyError,
     RedisError,
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 T = TypeVar("T")
+
+_DENIED = (AuthenticationError, AuthorizationError)
+"""redis-py counts them among the connection's errors; waiting does not help against a wrong password."""
 
 _AWAY = (RedisConnectionError, RedisTimeoutError, BusyLoadingError, ReadOnlyError, TryAgainError, OSError)
 
@@ -66,6 +71,8 @@ class Retrier:
         while True:
             try:
                 return await call()
+            except _DENIED as error:
+                raise RedisRefusedError(f"Redis refused the credentials: {error}") from error
             except _AWAY as error:
                 left_s = deadline - self._clock()
                 if left_s <= 0:

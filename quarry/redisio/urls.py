@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+import re
+from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
 
 from quarry.errors import ConfigError
 
 _TCP_SCHEMES = frozenset({"redis", "rediss"})
 _SOCKET_SCHEMES = frozenset({"unix", "redis+socket"})
+_SECRET_PARAMETER = re.compile(r"([?&][^=&]*(?:password|secret|token)[^=&]*=)[^&#]*", re.IGNORECASE)
 MAX_SOCKET_PATH_BYTES = 107
 """Longest path of a unix socket (Linux)."""
 
@@ -21,7 +23,7 @@ def client_url(url: str) -> str:
     Raises:
         ConfigError: Another scheme, no path, a path too long for a socket, a database that is no number.
     """
-    parts = urlsplit(url)
+    parts = _split(url)
     if parts.scheme in _TCP_SCHEMES:
         if not parts.hostname:
             raise ConfigError(f"{redacted(url)}: no host in it; write redis://HOST:PORT/DB")
@@ -46,22 +48,32 @@ def broker_url(url: str) -> str:
 
 
 def redacted(url: str) -> str:
-    """Give the address without its password, for messages and logs."""
-    try:
-        parts = urlsplit(url)
-        user_info, at, host = parts.netloc.rpartition("@")
-    except ValueError:
-        return "(malformed address)"
-    if not at:
-        return url
+    """Give the address without its password, for messages and logs.
+
+    Whatever stands before the last ``@`` may be part of a password, slashes and hashes that should have been
+    percent-encoded included; so may a parameter whose name says so.
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return "(malformed address)" if "@" in url else url
+    user_info, at, host = rest.rpartition("@")
     user = user_info.partition(":")[0]
-    query = f"?{parts.query}" if parts.query else ""
-    return f"{parts.scheme}://{user}:***@{host}{parts.path}{query}"
+    shown = _SECRET_PARAMETER.sub(r"\1***", f"{user}:***@{host}" if at else host)
+    return f"{scheme}://{shown}"
 
 
 def is_socket(url: str) -> bool:
     """Say whether the address is a unix socket."""
     return urlsplit(url).scheme in _SOCKET_SCHEMES
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise ConfigError("the broker's address is malformed; write redis://HOST:PORT/DB") from None
+    return parts
 
 
 def _user_info(netloc: str) -> str:

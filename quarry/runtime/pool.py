@@ -19,7 +19,7 @@ from quarry.runtime.single import executor_env
 from quarry.runtime.stopping import CANCELLED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from quarry.policy import Policy
     from quarry.runtime.report import RunReport
@@ -47,6 +47,7 @@ class ExecutorPool:
         env: Environment of executors; None inherits.
         credit_bytes: Bytes of one run that may be on their way to storage.
         argv: Another program than Quarry's own executor, for tests.
+        on_start: Called when a process has started.
         logger: A structlog logger.
     """
 
@@ -61,6 +62,7 @@ class ExecutorPool:
         env: dict[str, str] | None = None,
         credit_bytes: int = CREDIT_BYTES,
         argv: Sequence[str] | None = None,
+        on_start: Callable[[], None] | None = None,
         logger: Any = None,
     ) -> None:
         self._capacity = capacity
@@ -70,6 +72,7 @@ class ExecutorPool:
         self._env = executor_env(env, resolve_from)
         self._credit_bytes = credit_bytes
         self._argv = argv
+        self._on_start = on_start
         self._log = logger if logger is not None else structlog.get_logger("quarry.runtime")
         self._servers: list[ServingProcess] = []
         self._starting: set[asyncio.Task[None]] = set()
@@ -238,6 +241,8 @@ class ExecutorPool:
                 capacity=self._capacity, env=self._env, logger=self._log, argv=self._argv
             )
         )
+        if self._on_start is not None:
+            self._on_start()
 
     def _started(self, task: asyncio.Task[None]) -> None:
         self._starting.discard(task)

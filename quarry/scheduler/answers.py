@@ -187,6 +187,10 @@ class LedgerState:
         created_ms: Redis time of the first batch.
         closed_ms: Redis time of the close, or None.
         announced: Whether the completion was announced.
+        now_ms: Redis time of this answer.
+        stop_reason: Why it was stopped; empty if it was not.
+        scripts: SHA-256 of the scripts that the crawl executes, by target.
+        lease_ms: Bound.
     """
 
     exists: bool
@@ -205,3 +209,7 @@ class LedgerState:
     created_ms: int = 0
     closed_ms: int | None = None
     announced: bool = False
+    now_ms: int = 0
+    stop_reason: str = ""
+    scripts: dict[str, str] = field(default_factory=dict)
+    lease_ms: int = 0

@@ -48,7 +48,7 @@ class CrawlSteps(Steps):
         """
         buckets, args = self._batch(batch)
         reply = await self._step(
-            "seed",
+            "seed_v2",
             (
                 *(seeder, start, end, int(final), duplicates_of_input, len(batch)),
                 *(_bound(bounds.depth), _bound(bounds.max_runs), bounds.parallel),
@@ -76,7 +76,7 @@ class CrawlSteps(Steps):
         Returns:
             What was done, and the jobs for which the caller now puts a record and settles.
         """
-        reply = await self._step("expire", (limit,))
+        reply = await self._step("expire_v2", (limit,))
         owed = [
             Owed(
                 key=key.decode(),
@@ -102,11 +102,16 @@ class CrawlSteps(Steps):
         reply = await self._step("abandon")
         return int(reply[1])
 
-    async def stop(self) -> StopAnswer:
-        """Stop the crawl: nothing more is handed out, pending jobs end, what executes goes on."""
+    async def stop(self, reason: str = "asked", *, now: bool = False) -> StopAnswer:
+        """Stop the crawl: nothing more is handed out, pending jobs end, what executes goes on.
+
+        Args:
+            reason: Why; the first stop's is kept.
+            now: Whether what executes ends too: its lease is taken, and `expire` tells who owes its record.
+        """
         ended = 0
         while True:
-            reply = await self._step("stop", (MAX_BATCH,))
+            reply = await self._step("stop_v2", (MAX_BATCH, reason, int(now)))
             ended += reply[1]
             if not reply[2]:
                 return StopAnswer(status=reply[0].decode(), not_executed=ended, idle=bool(reply[3]))
@@ -138,21 +143,43 @@ class CrawlSteps(Steps):
             await self._retire(expire_after_ms)
         return status
 
-    async def announce(self, holder: str) -> bool:
-        """Say whether it is this caller who tells of the completion: true for exactly one."""
+    async def announce(self, holder: str, *, expire_after_ms: int = EXPIRE_AFTER_MS) -> bool:
+        """Say whether it is this caller who tells of the completion: true for exactly one.
+
+        Args:
+            holder: As given to `begin_close`.
+            expire_after_ms: As given to `close`.
+        """
         reply = await self._step("announce", (holder,))
         first = reply[0] == b"ok" and bool(reply[1])
         if first:
             # Whoever closed may have died before the buckets were told to expire.
-            await self._retire(EXPIRE_AFTER_MS)
+            await self._retire(expire_after_ms)
         return first
 
-    async def _retire(self, expire_after_ms: int) -> None:
-        """Let the buckets of seen keys expire too; repeated by everyone who finds the crawl closed."""
+    async def forget(self) -> bool:
+        """Remove what Redis keeps of a closed crawl; false, and nothing is removed, where it is open.
+
+        Raises:
+            LedgerMissingError: There is no such crawl.
+        """
+        buckets = await self._used_buckets()
+        parts = [buckets[at : at + MAX_BATCH] for at in range(0, len(buckets), MAX_BATCH)] or [[]]
+        for part in parts:
+            reply = await self._step("forget", (int(part is parts[-1]),), keys=part)
+            if reply[0] == b"open":
+                return False
+        return True
+
+    async def _used_buckets(self) -> list[str]:
         bitmap = await self._retrier.run(
             lambda: cast("Awaitable[bytes | None]", self._client.get(self._names.used))
         )
-        buckets = self._names.buckets_in(bitmap or b"")
+        return self._names.buckets_in(bitmap or b"")
+
+    async def _retire(self, expire_after_ms: int) -> None:
+        """Let the buckets of seen keys expire too; repeated by everyone who finds the crawl closed."""
+        buckets = await self._used_buckets()
         for at in range(0, len(buckets), MAX_BATCH):
             await self._step("retire", (expire_after_ms,), keys=buckets[at : at + MAX_BATCH])
 

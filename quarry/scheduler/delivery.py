@@ -53,7 +53,7 @@ class DeliverySteps(Steps):
             part = batch[at : at + MAX_BATCH]
             buckets, args = self._batch(part)
             reply = await self._step(
-                "admit", (key, token, start + at, len(part), *args), own_key=key, keys=buckets
+                "admit_v2", (key, token, start + at, len(part), *args), own_key=key, keys=buckets
             )
             answer = AdmitAnswer(status=reply[0].decode(), position=reply[1] if len(reply) > 1 else 0)
             if answer.status != "ok":
@@ -76,6 +76,19 @@ class DeliverySteps(Steps):
             reply = await self._step("beat", (len(part), *(text for lease in part for text in lease)))
             lost += [key.decode() for key in reply[1:]]
         return lost
+
+    async def surrender(self, key: str, token: str) -> None:
+        """Give a lease back unfinished: the run is delivered again at once; nothing where it is not held."""
+        await self._step("surrender", (key, token), own_key=key)
+
+    async def record_script(self, target: str, sha256: str) -> str:
+        """Say which version of a script somebody has; the crawl keeps the first.
+
+        Returns:
+            The SHA-256 that the crawl executes.
+        """
+        reply = await self._step("script", (target, sha256))
+        return str(reply[1].decode())
 
     async def retry(
         self,
@@ -101,7 +114,7 @@ class DeliverySteps(Steps):
         """
         buckets, args = self._batch(batch)
         reply = await self._step(
-            "retry",
+            "retry_v2",
             (key, token, record_token or token, n, start, dropped, len(batch), *args),
             own_key=key,
             keys=buckets,
@@ -136,7 +149,7 @@ class DeliverySteps(Steps):
         """
         buckets, args = self._batch(batch)
         reply = await self._step(
-            "settle",
+            "settle_v2",
             (
                 *(key, bucket_field(key), token, n, int(succeeded), attempt, depth),
                 *(start, dropped, len(batch)),

@@ -15,6 +15,7 @@ class NewJob:
         label: Name of the Celery message as Flower shows it, few different ones (``run:shop/list``).
         repr: Arguments as Flower shows them, without secrets.
         first_attempt: Number of its first attempt.
+        queue: The broker's list for its messages where it is not the crawl's own; letters, digits, dots.
     """
 
     key: str
@@ -22,6 +23,7 @@ class NewJob:
     label: str
     repr: str
     first_attempt: int = 1
+    queue: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

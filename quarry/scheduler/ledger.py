@@ -15,6 +15,8 @@ from quarry.types import Counts, new_token
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_SCRIPT = "script:"
+
 
 class Ledger(DeliverySteps, CrawlSteps):
     """All steps of a crawl (see `DeliverySteps` and `CrawlSteps`), and what can be read of it.
@@ -30,7 +32,7 @@ class Ledger(DeliverySteps, CrawlSteps):
 
     async def state(self) -> LedgerState:
         """Read what the crawl is and where it stands; raises nothing where there is none."""
-        reply = await self._step("state", missing_ok=True)
+        reply = await self._step("state_v2", missing_ok=True)
         if reply[0] == b"missing":
             return LedgerState(exists=False)
         read = {name.decode(): value.decode() for name, value in _pairs(reply)}
@@ -51,7 +53,19 @@ class Ledger(DeliverySteps, CrawlSteps):
             created_ms=int(read["created_ms"]),
             closed_ms=int(read["closed_ms"]) if "closed_ms" in read else None,
             announced="announced" in read,
+            now_ms=int(read["now_ms"]),
+            stop_reason=read.get("stop_reason", ""),
+            lease_ms=int(read["lease_ms"]),
+            scripts={
+                name.removeprefix(_SCRIPT): sha256
+                for name, sha256 in read.items()
+                if name.startswith(_SCRIPT)
+            },
         )
+
+    async def unclaimed(self) -> int:
+        """Count the leases that were handed out and that no worker has claimed yet."""
+        return await self._retrier.run(lambda: self._client.zcard(self._names.unclaimed))
 
     async def statuses(self, keys: Sequence[str]) -> dict[str, str]:
         """Say where jobs stand.
@@ -90,10 +104,10 @@ class Ledger(DeliverySteps, CrawlSteps):
                 )
 
         async def read() -> bool:
-            reply = await self._step("state")
+            reply = await self._step("state_v2")
             return dict(_pairs(reply)).get(b"durable_mark") == mark.encode()
 
-        await self._retrier.run(lambda: make_durable(self._client, write=write, read=read, token=new_token()))
+        await self._retrier.run(lambda: make_durable(self._client, write=write, read=read, token=mark))
 
 
 def _pairs(reply: Sequence[bytes]) -> list[tuple[bytes, bytes]]:

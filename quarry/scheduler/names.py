@@ -34,6 +34,11 @@ class Names:
         """The bitmap of the buckets that exist."""
         return self.fixed[9]
 
+    @property
+    def unclaimed(self) -> str:
+        """The leases that wait for a worker."""
+        return self.fixed[7]
+
     def bucket(self, key: str) -> str:
         """Give the bucket of a job key."""
         return self.bucket_at(int(key[:_BUCKET_HEX_DIGITS], 16) >> 2)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from quarry.redisio import RedisClient
 
 REGISTRY_KEY = "quarry:crawls"
+ENDED_KEY = "quarry:ended"
+"""Closed crawls by the time of their close (Redis ms), for those who list them; trimmed as they expire."""
 
 
 class CrawlRegistry:
@@ -35,6 +37,33 @@ class CrawlRegistry:
     async def forget(self, crawl: str) -> None:
         """Take a crawl away; again is no error."""
         await self._retrier.run(lambda: cast("Awaitable[Any]", self._client.srem(REGISTRY_KEY, crawl)))
+
+    async def retire(self, crawl: str, *, closed_ms: int, keep_ms: int) -> None:
+        """Move a closed crawl to the ended ones, and drop those that have expired.
+
+        Args:
+            crawl: Its id.
+            closed_ms: Redis time of its close.
+            keep_ms: How long an ended crawl stays listed, counted back from this one's close.
+        """
+        client = self._client
+        await self._retrier.run(lambda: cast("Awaitable[Any]", client.zadd(ENDED_KEY, {crawl: closed_ms})))
+        await self._retrier.run(
+            lambda: cast("Awaitable[Any]", client.zremrangebyscore(ENDED_KEY, "-inf", closed_ms - keep_ms))
+        )
+        await self.forget(crawl)
+
+    async def drop(self, crawl: str) -> None:
+        """Take a crawl out of both lists; again is no error."""
+        await self._retrier.run(lambda: cast("Awaitable[Any]", self._client.zrem(ENDED_KEY, crawl)))
+        await self.forget(crawl)
+
+    async def all_crawls(self) -> list[str]:
+        """List the open crawls, sorted, then the ended ones, the latest first."""
+        ended = await self._retrier.run(
+            lambda: cast("Awaitable[list[bytes]]", self._client.zrevrange(ENDED_KEY, 0, -1))
+        )
+        return list(dict.fromkeys([*await self.crawls(), *(crawl.decode() for crawl in ended)]))
 
     async def crawls(self) -> list[str]:
         """List the registered crawls, sorted."""

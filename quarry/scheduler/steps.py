@@ -108,7 +108,8 @@ class Steps:
 
 def _message(job: NewJob) -> str:
     """Give the part of the Celery headers that a job brings along, as JSON without its braces."""
-    return f'"shadow":{json.dumps(job.label)},"argsrepr":{json.dumps(job.repr)}'
+    queue = f',"quarry_queue":{json.dumps(job.queue)}' if job.queue else ""
+    return f'"shadow":{json.dumps(job.label)},"argsrepr":{json.dumps(job.repr)}{queue}'
 
 
 def _message_prefix() -> str:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from celery import Celery
 
 from quarry.tasks.consumer import RunConsumer
+from quarry.tasks.counts import MessageCounts
 from quarry.tasks.events import FlushEvents
 from quarry.tasks.job import TASK_NAME
-from quarry.tasks.transport import GuardedAMQP
+from quarry.tasks.request import RunRequest
+from quarry.tasks.startup import StartupChecks
+from quarry.tasks.transport import make_amqp
 from quarry.tasks.urls import parse_broker_url
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+HTTP_QUEUE = "quarry"
+"""The list of runs of the http profile."""
+
+BROWSER_QUEUE = "quarry.browser"
+"""The list of runs of the browser profile."""
 
 DEFAULT_CONCURRENCY = 64
 """Runs at once in a worker that was started without ``--concurrency``."""
@@ -22,7 +34,10 @@ DEFAULT_GRACE_S = 30.0
 def make_app(
     broker_url: str,
     *,
-    queue: str = "quarry",
+    queue: str = HTTP_QUEUE,
+    queues: Sequence[str] = (),
+    concurrency: int = DEFAULT_CONCURRENCY,
+    growth: int = 1,
     deliverer: str = "quarry.wiring:make_deliverer",
     grace_s: float = DEFAULT_GRACE_S,
 ) -> Celery:
@@ -32,18 +47,28 @@ def make_app(
         broker_url: In redis-py's or kombu's spelling; empty for an app that only `quarry worker` tooling
             inspects (its pool refuses to start).
         queue: The Redis list on which the ledger pushes envelopes.
+        queues: The lists that a worker serves, in place of `queue`; each in turn, so that none is starved.
+        concurrency: Runs at once in a worker that was started without ``--concurrency``.
+        growth: How many times its first concurrency a worker may be grown to by remote control.
         deliverer: ``package.module:function`` that makes what the pool runs.
         grace_s: Seconds that a warm shutdown waits for running deliveries.
 
     Raises:
         ConfigError: The broker's scheme is not served.
     """
-    app = Celery("quarry", fixups=[], amqp=GuardedAMQP)
+    counts = MessageCounts()
+    app = Celery("quarry", fixups=[], amqp=make_amqp(counts))
+    app.quarry_counts = counts
+    served = tuple(queues) or (queue,)
     app.conf.update(
         **_BROKER,
         **_WORKER,
         **_TASKS,
-        task_default_queue=queue,
+        worker_concurrency=concurrency,
+        task_default_queue=served[0],
+        task_queues={name: {"exchange": name, "routing_key": name} for name in served},
+        quarry_growth=growth,
+        quarry_autoscale_max=0,
         quarry_deliverer=deliverer,
         quarry_grace_s=grace_s,
         quarry_cancel_s=8.0,  # an executor has TERM, 5 s, KILL
@@ -51,8 +76,11 @@ def make_app(
     )
     if broker_url:
         app.conf.broker_url = parse_broker_url(broker_url).kombu_url
+    app.steps["worker"].add(StartupChecks)
     app.steps["consumer"].add(FlushEvents)
-    app.task(name=TASK_NAME, shared=False)(_run)  # shared ones would join every app of the process
+    # Not shared: such a task would join every app of the process.
+    request = f"{RunRequest.__module__}:{RunRequest.__qualname__}"
+    app.task(name=TASK_NAME, shared=False, Request=request)(_run)
     return app
 
 
@@ -85,7 +113,6 @@ _BROKER: dict[str, Any] = {
 _WORKER: dict[str, Any] = {
     "worker_pool": "quarry.tasks.pool:RunPool",
     "worker_consumer": f"{RunConsumer.__module__}:{RunConsumer.__qualname__}",
-    "worker_concurrency": DEFAULT_CONCURRENCY,
     "worker_prefetch_multiplier": 1,
     "worker_disable_prefetch": True,
     "worker_enable_prefetch_count_reduction": False,  # after a reconnect the slots are the same

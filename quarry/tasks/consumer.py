@@ -8,6 +8,8 @@ import structlog
 from celery.worker import state as worker_state
 from celery.worker.consumer import Consumer
 
+from quarry.tasks.job import BadMessageError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -34,7 +36,8 @@ class RunConsumer(Consumer):  # type: ignore[misc]  # celery has no types
         return guarded
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
-        """Log and acknowledge a message that cannot become a task."""
+        """Count, log and acknowledge a message that cannot become a task."""
+        self.app.quarry_counts.refused += 1
         structlog.get_logger("quarry.tasks").warning(
             "broker.message_refused",
             error=type(exc).__name__,
@@ -43,6 +46,18 @@ class RunConsumer(Consumer):  # type: ignore[misc]  # celery has no types
         )
         if not message.acknowledged:
             message.ack()
+
+    def on_unknown_message(self, body: Any, message: Any) -> None:  # noqa: ARG002 -- celery's signature
+        """Refuse what is no task; Celery would log its content."""
+        self.on_decode_error(message, BadMessageError("it is no task"))
+
+    def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:  # noqa: ARG002 -- as above
+        """Refuse another task than ours."""
+        self.on_decode_error(message, exc)
+
+    def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:  # noqa: ARG002 -- as above
+        """Refuse a task whose arguments cannot be read."""
+        self.on_decode_error(message, exc)
 
     def _free_slot(self, message: Any) -> None:
         """Forget a request that was reserved and then failed on its way to the pool."""

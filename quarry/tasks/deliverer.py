@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+CRAWL_GONE = "crawl_gone"
+"""What a deliverer says as ``outcome`` of a message that names a crawl which is not there."""
+
+
 class Deliverer(Protocol):
     """Executes deliveries; every method runs on the pool's event loop."""
 

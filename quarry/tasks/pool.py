@@ -22,10 +22,12 @@ from celery import signals
 from celery.concurrency.base import BasePool
 from celery.worker import state as worker_state
 
-from quarry.errors import ConfigError, EngineError
-from quarry.tasks.deliverer import load_factory
+from quarry.errors import ConfigError, EngineError, QuarryError
+from quarry.tasks.deliverer import CRAWL_GONE, load_factory
 from quarry.tasks.job import Job, parse_arguments
 from quarry.tasks.loop_thread import LoopThread
+from quarry.tasks.request import RunRequest
+from quarry.tasks.startup import NO_BROKER, refuse
 from quarry.tasks.urls import parse_broker_url
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ class RunPool(BasePool):  # type: ignore[misc]  # celery has no types
         super().__init__(*args, **kwargs)
         self.limit: int
         self._conf = self.app.conf
+        self._fewest = min(self.limit, 1)  # `--autoscale 10,0` starts with none
+        self._ceiling = max(1, self.limit * self._conf.quarry_growth, self._conf.quarry_autoscale_max)
         self._log = structlog.get_logger("quarry.tasks")
         self._running: set[Job] = set()
         self._doomed: set[Job] = set()
@@ -71,13 +75,18 @@ class RunPool(BasePool):  # type: ignore[misc]  # celery has no types
         """Start the loop and the deliverer.
 
         Raises:
-            ConfigError: No broker or no such deliverer is named.
-            EngineError: The deliverer did not start in time.
+            SystemExit: It refused, and said why on standard error.
         """
+        try:
+            self._start()
+        except QuarryError as error:
+            refuse([error.message])
+
+    def _start(self) -> None:
         if not self._conf.broker_url:
-            raise ConfigError("no broker: set QUARRY_BROKER to redis://HOST:PORT/DB or unix:///PATH")
+            raise ConfigError(NO_BROKER)
         url = parse_broker_url(self._conf.broker_url).client_url
-        self._deliverer = load_factory(self._conf.quarry_deliverer)(url, self.limit)
+        self._deliverer = load_factory(self._conf.quarry_deliverer)(url, self.ceiling)
         signals.worker_shutting_down.connect(self._on_shutdown_signal)
         self._loop.start()
         try:
@@ -186,6 +195,7 @@ class RunPool(BasePool):  # type: ignore[misc]  # celery has no types
             crawl, key = parse_arguments(args)
             self._loop.call(self._launch, job, crawl, key)
         except Exception as error:  # noqa: BLE001 -- it would end the consumer; it is this message's fault alone
+            self.app.quarry_counts.refused += 1
             self._log.warning("pool.message_refused", reason=str(error)[:200])
             self._report(job, job.failed(error))
         return job
@@ -223,7 +233,10 @@ class RunPool(BasePool):  # type: ignore[misc]  # celery has no types
         if error is not None:
             self._log.error("delivery.failed", exc_info=error)
             return job.failed(error)
-        return job.succeeded(task.result())
+        result = task.result()
+        if result.get("outcome") == CRAWL_GONE:
+            self.app.quarry_counts.crawl_gone += 1
+        return job.delivered(result)
 
     # -- results, from the loop's thread to the hub's ------------------------------------------------------
 
@@ -253,11 +266,13 @@ class RunPool(BasePool):  # type: ignore[misc]  # celery has no types
         self._doomed.discard(job)
         if job.callback is None:
             return
+        request = getattr(job.callback, "__self__", None)
+        if job.retries is not None and isinstance(request, RunRequest):
+            request.shown = {"retries": job.retries, "runtime": outcome[2]}
         try:
             job.callback(outcome)
         except Exception:  # noqa: BLE001 -- what Celery raises here must not keep the other results
             self._log.exception("pool.callback_failed")
-            request = getattr(job.callback, "__self__", None)
             if request is not None:
                 worker_state.task_ready(request)
 
@@ -268,24 +283,36 @@ class RunPool(BasePool):  # type: ignore[misc]  # celery has no types
         """Slots; read before each BRPOP, so jobs that were revoked and still end are taken off."""
         return max(0, self.limit - len(self._doomed))
 
+    @property
+    def ceiling(self) -> int:
+        """Most slots that it can be grown to: what the deliverer is made for."""
+        return int(self._ceiling)
+
     def grow(self, n: int = 1) -> None:
-        """Add slots (remote control)."""
-        self.limit += n
+        """Add slots (remote control, autoscale), up to the ceiling."""
+        wanted = self.limit + n
+        self.limit = min(wanted, self.ceiling)
+        if wanted > self.limit:
+            # Not an error: the autoscaler calls this in the hub, where one would end the worker.
+            self._log.warning("pool.at_ceiling", wanted=wanted, ceiling=self.limit)
 
     def shrink(self, n: int = 1) -> None:
-        """Take slots away (remote control); what runs goes on."""
-        self.limit = max(1, self.limit - n)
+        """Take slots away (remote control, autoscale); what runs goes on."""
+        self.limit = max(self._fewest, self.limit - n)
 
     def _get_info(self) -> dict[str, Any]:
         info: dict[str, Any] = super()._get_info()
         info.update(
             {
                 "processes": [os.getpid()],
+                "max-concurrency": self.limit,
+                "ceiling": self.ceiling,
                 "running": len(self._running),
                 "ending": len(self._doomed),
                 "max-tasks-per-child": None,
                 "put-guarded-by-semaphore": False,
                 "timeouts": (),
+                "messages": self.app.quarry_counts.as_dict(),
             }
         )
         return info

@@ -8,12 +8,15 @@ right and ending 256 runs for it is not. A worker that met such a message logs `
 from __future__ import annotations
 
 from queue import Empty
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from celery.app.amqp import AMQP
 from kombu.connection import Connection
 from kombu.transport import redis as kombu_redis
+
+if TYPE_CHECKING:
+    from quarry.tasks.counts import MessageCounts
 
 
 class GuardedChannel(kombu_redis.Channel):
@@ -25,6 +28,7 @@ class GuardedChannel(kombu_redis.Channel):
         except (Empty, *self.connection_errors):
             raise
         except Exception as error:
+            self.connection.client.counts.unreadable += 1
             _log_drop(error)
             raise Empty from error
 
@@ -33,6 +37,7 @@ class _Guard:
     """Drops a decoded message whose envelope kombu cannot unpack."""
 
     connection_errors: tuple[type[Exception], ...]
+    client: GuardedConnection
 
     def _deliver(self, message: Any, queue: str) -> None:
         try:
@@ -42,6 +47,7 @@ class _Guard:
             # means an envelope without `properties` or `delivery_tag`, and no reconnect would mend that.
             if isinstance(error, self.connection_errors) and not isinstance(error, KeyError):
                 raise
+            self.client.counts.unreadable += 1
             _log_drop(error)
 
 
@@ -58,16 +64,23 @@ class GuardedConnection(Connection):
     which takes TLS off ``rediss://``.
     """
 
+    counts: MessageCounts
+
     def get_transport_cls(self) -> Any:
         """Return the transport's class for this URL."""
         transport = super().get_transport_cls()  # type: ignore[no-untyped-call]
         return GuardedTransport if transport is kombu_redis.Transport else transport
 
 
-class GuardedAMQP(AMQP):  # type: ignore[misc]  # celery has no types
-    """What Celery makes its connections with."""
+def make_amqp(counts: MessageCounts) -> type[AMQP]:
+    """Make what an app makes its connections with.
 
-    Connection = GuardedConnection
+    Args:
+        counts: Where they count what they drop. It is bound to the class, since kombu copies connections by
+            calling their class again.
+    """
+    bound = type("GuardedConnection", (GuardedConnection,), {"counts": counts})
+    return type("GuardedAMQP", (AMQP,), {"Connection": bound})
 
 
 def _log_drop(error: Exception) -> None:

@@ -7,9 +7,10 @@ redis-py says ``unix:///path?db=1`` where kombu says ``redis+socket:///path?virt
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from quarry.errors import ConfigError
+from quarry.redisio import redacted
 
 _TCP_SCHEMES = frozenset({"redis", "rediss"})
 _UNIX_SCHEMES = frozenset({"unix", "redis+socket"})
@@ -41,6 +42,7 @@ def parse_broker_url(url: str) -> BrokerAddress:
     if not separator:
         raise ConfigError("broker: no URL; write redis://HOST:PORT/DB or unix:///PATH/TO/SOCKET")
     if scheme in _TCP_SCHEMES:
+        _check_port(url)
         return BrokerAddress(client_url=url, kombu_url=url)
     if scheme in _UNIX_SCHEMES:
         path, _, query = rest.partition("?")
@@ -49,6 +51,16 @@ def parse_broker_url(url: str) -> BrokerAddress:
             kombu_url=f"redis+socket://{path}{_renamed(query, 'db', 'virtual_host')}",
         )
     raise ConfigError(f"broker: {scheme}:// is not served; use redis://, rediss:// or unix://")
+
+
+def _check_port(url: str) -> None:
+    try:
+        _ = urlsplit(url).port
+    except ValueError as error:
+        raise ConfigError(
+            f"broker: {redacted(url)} is not a Redis address; write redis://HOST:PORT/DB, and percent-encode"
+            " what is special in a password"
+        ) from error
 
 
 def _renamed(query: str, old: str, new: str) -> str:

@@ -97,7 +97,7 @@ async def one_job(
         hashes=ScriptHashes(),
     )
     context = CrawlContext(
-        plan=plan, ledger=ledger, tools=tools, heartbeat=Heartbeat(lambda _: ledger, interval_s=3600)
+        plan=plan, ledger=ledger, tools=tools, heartbeat=Heartbeat(lambda _: ledger)
     )
     try:
         yield OneJob(folder, storage, server, ledger, job.key, context)

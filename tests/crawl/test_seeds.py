@@ -6,6 +6,8 @@ import io
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from quarry.crawl.plan import JobPayload
 from quarry.crawl.seeds import BATCH_LINES, SeedReader, check_seeds, parse_line, spool
@@ -93,3 +95,70 @@ def test_standard_input_is_spooled_byte_for_byte(tmp_path):
     path = tmp_path / "spool"
     spool(io.BytesIO(b"http://a/\n" * 1000), str(path))
     assert path.read_bytes() == b"http://a/\n" * 1000
+
+
+_PIECES = st.sampled_from(
+    [
+        '{"a": 1}',
+        '{"a":1,"b":"x y"}',
+        '{"a":1, "a":2}',
+        '{"a":{}}',
+        '{"a":01}',
+        '{"a":1.5,"b":null}',
+        "http://a/",
+        "a+b://c?d",
+        "+://a",
+        "http://",
+        "two words",
+        "",
+        " ",
+        '{"a":"\\ud800"}',
+        '{"é":1}',
+        "http://é/",
+        "http://a/ ",
+        '{"k":12345678901234567890123}',
+        '{"a":true,"b":false,"c":"","d":-0,"e":7,"f":8,"g":9,"a":1}',
+        "{",
+        "{}",
+    ]
+)
+_TEXTS = st.text(alphabet='{}":,/ab01-+. \\', max_size=12)
+
+
+@given(
+    st.lists(st.tuples(_PIECES | _TEXTS, st.sampled_from(["\n", "\r\n", "\n\n"])), max_size=12), st.booleans()
+)
+def test_what_is_passed_over_is_what_parsing_every_line_would_have_accepted(tmp_path_factory, lines, ended):
+    """Number of seeds and the named lines are those of the slow way."""
+    text = "".join(line + end for line, end in lines)
+    text = text if ended else text.removesuffix("\n").removesuffix("\r")
+    path = tmp_path_factory.mktemp("seeds") / "seeds"
+    path.write_bytes(text.encode())
+    wrong, seeds = [], 0
+    for number, raw in enumerate(text.split("\n"), start=1):
+        if line := raw.strip():
+            seeds += 1
+            try:
+                parse_line(line)
+            except ValueError:
+                wrong.append(str(number))
+    if wrong or not seeds:
+        with pytest.raises(ConfigError) as error:
+            check_seeds(str(path))
+        named = [
+            p.removeprefix(f"{path}:").split(":")[0] for p in error.value.problems if "no seeds" not in p
+        ]
+        assert named == wrong
+    else:
+        assert check_seeds(str(path)) == seeds
+
+
+def test_lines_longer_than_a_block_and_longer_than_allowed(tmp_path):
+    """A long line is one seed; a line beyond the limit is refused by its number."""
+    path = tmp_path / "seeds"
+    lines = ["http://a/" + "x" * (n * 1000) for n in range(400)]
+    path.write_text("\n".join(lines))
+    assert check_seeds(str(path)) == 400
+    path.write_text("http://a/\n" * 3 + "http://a/" + "x" * 1024 * 1024 + "\nhttp://b/\n")
+    with pytest.raises(ConfigError, match=r":4: the line is longer"):
+        check_seeds(str(path))

@@ -50,7 +50,7 @@ async def test_a_storage_that_is_down_ends_the_watch_with_its_own_words(tmp_path
         root = job.storage / "datasets" / "quarry"
         root.rename(job.storage / "away")
         notes = Notes()
-        watch = Watch(job.context, notes, stall=Stall(stall_s=0.01, probe_s=0.01))
+        watch = Watch(job.ledger, notes, context=job.context, stall=Stall(stall_s=0.01, probe_s=0.01))
         with pytest.raises(StoreError):
             await watch.wait_closed()
         assert len(notes.warnings) == PROBES
@@ -64,7 +64,7 @@ async def test_a_storage_that_works_is_no_reason_to_end(tmp_path):
 
     async with one_job(tmp_path, {"kind": "leaf"}) as job:
         notes = Notes()
-        watch = Watch(job.context, notes, stall=Stall(stall_s=0.01, probe_s=0.01))
+        watch = Watch(job.ledger, notes, context=job.context, stall=Stall(stall_s=0.01, probe_s=0.01))
         watching = asyncio.create_task(watch.wait_closed())
         done, _ = await asyncio.wait({watching}, timeout=1)
         assert not done

@@ -184,7 +184,7 @@ async def test_no_more_than_the_limit_is_looked_at(crawl):
 async def test_it_finishes_a_stop_that_died_between_its_chunks(crawl):
     """Pending jobs of a stopped crawl end, whoever stopped it."""
     await crawl.begin("a b c")
-    await crawl.ledger._step("stop", (1,))
+    await crawl.ledger._step("stop_v2", (1, "asked", 0))
     assert (await crawl.counts()).pending == 1
     await crawl.ledger.expire()
     counts = await crawl.counts()

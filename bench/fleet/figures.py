@@ -1,0 +1,65 @@
+"""Figures from samples: pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+WATCHED_RUNS = 20_000
+WATCHED_SHARE = 0.4
+
+INNER = frozenset(
+    "time hget hset hmget hdel hincrby zadd zrem zpopmin zrangebyscore lindex lpush setbit pexpire expire hgetall zcard"
+    " zscore zrange hexists hlen llen bitcount hsetnx".split()
+)
+"""Commands that Quarry's Lua calls; no client of Quarry or Celery sends one of them by itself."""
+
+
+def slope(points: Sequence[tuple[float, float]]) -> float:
+    """Give the slope of the least-squares line; 0 where all x are equal or there are no two points."""
+    if len(points) < 2:
+        return 0.0
+    mean_x = sum(x for x, _ in points) / len(points)
+    mean_y = sum(y for _, y in points) / len(points)
+    spread = sum((x - mean_x) ** 2 for x, _ in points)
+    return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread if spread else 0.0
+
+
+def watched(points: Sequence[tuple[float, float]], total: float) -> list[tuple[float, float]]:
+    """Give the points of a worker's last 20,000 runs, or of its last 40 % where it has fewer than 50,000."""
+    last = min(WATCHED_RUNS, WATCHED_SHARE * total)
+    return [point for point in points if point[0] >= total - last]
+
+
+def commands(before: dict[str, dict[str, float]], after: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+    """Give calls and microseconds by command between two readings of ``INFO commandstats``."""
+    found = {}
+    for name, now in after.items():
+        then = before.get(name, {})
+        calls = now["calls"] - then.get("calls", 0)
+        if calls:
+            found[name.removeprefix("cmdstat_")] = {"calls": calls, "usec": now["usec"] - then.get("usec", 0)}
+    return found
+
+
+def add_up(stats: dict[str, dict[str, float]], *, runs: int) -> dict[str, float]:
+    """Give what the commands cost a run.
+
+    Returns:
+        ``round_trips`` (commands that clients sent), ``commands`` (those that Lua called, too), and
+        ``usec`` (of what clients sent: Lua's are in it).
+    """
+    sent = {name: stat for name, stat in stats.items() if name.partition("|")[0] not in INNER}
+    return {
+        "round_trips": sum(stat["calls"] for stat in sent.values()) / runs,
+        "commands": sum(stat["calls"] for stat in stats.values()) / runs,
+        "usec": sum(stat["usec"] for stat in sent.values()) / runs,
+    }
+
+
+def mean(values: Iterable[float]) -> float:
+    """Give the mean; 0 of nothing."""
+    given = list(values)
+    return sum(given) / len(given) if given else 0.0

@@ -1,0 +1,303 @@
+"""Measure one crawl on a private fleet: real Redis, real Celery workers, real files.
+
+    python bench/fleet/measure.py --jobs 1000 [--shape tiny|items|links|pages] [--each N] [--workers 2]
+        [--slots 16] [--parallel 64] [--storage FOLDER] [--out FILE]
+
+Samples while it runs, checks every count at the end, and writes one JSON document. What is measured so far is
+in FILE every few seconds; ``complete`` says whether it is all. Exit code 1 where a check failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from bench.fleet import figures
+from bench.fleet.crawl import BenchCrawl
+from bench.fleet.fleet import Fleet
+from bench.fleet.sampling import Sampler, storage_of
+from bench.fleet.shapes import Shape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_SLOPE_BYTES = 1024
+_SITE = Path(__file__).with_name("site.py")
+_KEEP_EVERY_S = 10.0
+_STALL_S = 300.0
+_CLOSE_S = 3600.0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; 0 where every check passed."""
+    options = _parse(argv)
+    work = Path(tempfile.mkdtemp(prefix="quarry-fleet-", dir=options.storage))
+    try:
+        with _site(options) as site:
+            shape = Shape(name=options.shape, jobs=options.jobs, each=options.each, page_bytes=options.page_bytes, site=site)
+            found = measure(shape, options, work)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    write(options.out, found)
+    for check in found["checks"]:
+        print(f"{'ok  ' if check['ok'] else 'FAIL'} {check['name']}: {check['told']}", file=sys.stderr)
+    return 0 if all(check["ok"] for check in found["checks"]) else 1
+
+
+def measure(shape: Shape, options: argparse.Namespace, work: Path) -> dict[str, Any]:
+    """Run one crawl and measure it.
+
+    Args:
+        shape: What to crawl.
+        options: Of the command line.
+        work: Folder for everything; on the storage that is to be measured.
+    """
+    with Fleet(work / "fleet", workers=options.workers, slots=options.slots, strace=options.strace) as fleet:
+        found = asyncio.run(_measure(shape, options, work / "data", fleet))
+    return {**found, "complete": True}
+
+
+async def _measure(shape: Shape, options: argparse.Namespace, storage: Path, fleet: Fleet) -> dict[str, Any]:
+    crawl = BenchCrawl(fleet.url, shape, storage=storage, parallel=options.parallel)
+    sampler = Sampler(fleet)
+    head = _head(shape, options)
+    samples = [sampler.sample(await _counts(crawl, seeding=True))]
+    started = time.monotonic()
+    seeding = asyncio.create_task(crawl.seed())
+    kept, moved, runs, asked = started, started, 0, 0
+    try:
+        while True:
+            await asyncio.sleep(options.interval)
+            if seeding.done():
+                seeding.result()
+            if dead := fleet.dead_workers():
+                raise RuntimeError(dead[0])
+            counts = await _counts(crawl, seeding=not seeding.done())
+            asked += 1
+            samples.append(sampler.sample(counts))
+            now = time.monotonic()
+            if samples[-1]["runs"] > runs:
+                runs, moved = samples[-1]["runs"], now
+            if now - moved > _STALL_S:
+                raise TimeoutError(f"no run ended for {_STALL_S:g} s: {counts}")
+            if seeding.done() and counts.idle():
+                break
+            if now - kept > _KEEP_EVERY_S:
+                kept = now
+                write(options.out, {**head, "complete": False, "samples": samples})
+        settled_s = time.monotonic() - started
+        before, after = sampler.redis()
+        io = sampler.io()
+        traffic = sampler.traffic()
+        close_s = await _wait_closed(crawl, fleet)
+        counts = await crawl.ledger.counts()
+        samples.append(sampler.sample(counts))
+    finally:
+        seeding.cancel()
+        await asyncio.gather(seeding, return_exceptions=True)
+        await crawl.close()
+        sampler.close()
+    stats = figures.commands(before, after)
+    closing = figures.commands(after, sampler_stats(fleet))
+    found = {
+        **head,
+        "seconds": round(settled_s, 3),
+        "close_seconds": round(close_s, 3),
+        "runs_per_s": round(shape.jobs / settled_s, 2),
+        "polls": asked,
+        "cpu_ms_per_run": _cpu(samples[-2], shape.jobs),
+        "redis": {**figures.add_up(stats, runs=shape.jobs), **_per_run(traffic, shape.jobs), "commands_by_name": stats},
+        "redis_close": figures.add_up(closing, runs=shape.jobs),
+        "redis_memory": _memory(samples, shape.jobs),
+        "worker_io": _per_run(io, shape.jobs),
+        "storage": storage_of(crawl.folder),
+        "counts": counts.fanout(),
+        "memory": _worker_memory(samples, options),
+        "samples": samples,
+    }
+    found["storage"] |= {
+        "files_per_run": found["storage"]["files"] / shape.jobs,
+        "bytes_per_run": found["storage"]["bytes"] / shape.jobs,
+    }
+    found["checks"] = checks(found, shape)
+    return found
+
+
+def checks(found: dict[str, Any], shape: Shape) -> list[dict[str, Any]]:
+    """Compare what came out with what must come out."""
+    counts, expected = found["counts"], shape.expected()
+    wrong = {name: (counts[name], value) for name, value in expected.items() if counts[name] != value}
+    received = sum(counts[name] for name in ("admitted", "duplicate", "beyond_depth", "over_cap"))
+    states = ("pending", "leased", "committing", "succeeded", "failed", "not_executed")
+    admitted = sum(counts[name] for name in states)
+    records = found["storage"]["by_tree"].get("runs", {}).get("files", 0)
+    steepest = max(worker["slope_bytes_per_run"] for worker in found["memory"]["workers"])
+    return [
+        {"name": "counts", "ok": not wrong, "told": f"(is, should be): {wrong}" if wrong else f"{shape.jobs} succeeded"},
+        {"name": "received", "ok": counts["received"] == received, "told": f"{counts['received']} = {received}"},
+        {"name": "admitted", "ok": counts["admitted"] == admitted, "told": f"{counts['admitted']} = {admitted}"},
+        {"name": "records", "ok": records == shape.jobs, "told": f"{records} commit records"},
+        {
+            "name": "worker memory",
+            # A short crawl is all warming up: its slope says nothing.
+            "ok": steepest <= MAX_SLOPE_BYTES or not found["memory"]["judged"],
+            "told": f"{steepest:.0f} bytes a run at most {MAX_SLOPE_BYTES}"
+            + ("" if found["memory"]["judged"] else " (not judged below 10,000 jobs)"),
+        },
+    ]
+
+
+def sampler_stats(fleet: Fleet) -> dict[str, Any]:
+    """Read ``INFO commandstats`` once more."""
+    with fleet.client() as client:
+        return client.info("commandstats")
+
+
+def write(path: Path | None, found: dict[str, Any]) -> None:
+    """Write the document; whoever reads the file sees the former one or this one, never half of one."""
+    text = json.dumps(found, indent=1)
+    if path is None:
+        if found.get("complete"):
+            print(text)
+        return
+    part = path.with_name(path.name + ".part")
+    part.write_text(text)
+    part.replace(path)
+
+
+async def _counts(crawl: BenchCrawl, *, seeding: bool) -> Any:
+    from quarry.errors import LedgerMissingError
+    from quarry.types import Counts
+
+    try:
+        return await crawl.ledger.counts()
+    except LedgerMissingError:
+        if not seeding:
+            raise
+        return Counts()  # before its first batch
+
+
+async def _wait_closed(crawl: BenchCrawl, fleet: Fleet) -> float:
+    """Wait for summary and index; give the seconds."""
+    started = time.monotonic()
+    while not (await crawl.ledger.state()).announced:
+        if dead := fleet.dead_workers():
+            raise RuntimeError(dead[0])
+        if time.monotonic() - started > _CLOSE_S:
+            raise TimeoutError("the crawl was not closed")
+        await asyncio.sleep(0.1)
+    return time.monotonic() - started
+
+
+def _head(shape: Shape, options: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "kind": "fleet",
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "machine": machine(),
+        "shape": {"name": shape.name, "jobs": shape.jobs, "events": shape.events, "enqueues": shape.enqueues, "page_bytes": shape.page_bytes},
+        "fleet": {"workers": options.workers, "slots": options.slots, "parallel": options.parallel, "traced": options.strace is not None},
+    }
+
+
+def machine() -> dict[str, Any]:
+    """Say what kind of machine this is; nothing that names it."""
+    version = subprocess.run(["redis-server", "--version"], capture_output=True, text=True, check=False).stdout
+    return {
+        "cores": len(os.sched_getaffinity(0)),
+        "architecture": platform.machine(),
+        "python": platform.python_version(),
+        "redis": next((word[2:] for word in version.split() if word.startswith("v=")), "unknown"),
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
+    }
+
+
+def _cpu(sample: dict[str, Any], jobs: int) -> dict[str, float]:
+    return {name: round(1000 * value / jobs, 4) for name, value in sample["cpu_s"].items()}
+
+
+def _per_run(values: dict[str, int], jobs: int) -> dict[str, float]:
+    return {name: round(value / jobs, 2) for name, value in values.items()}
+
+
+def _memory(samples: list[dict[str, Any]], jobs: int) -> dict[str, float]:
+    first, last = samples[0], samples[-2]
+    fullest = max(samples, key=lambda sample: sample["redis_used"])
+    return {
+        "start": first["redis_used"],
+        "highest": fullest["redis_used"],
+        "pending_then": fullest["pending"],
+        "end": last["redis_used"],
+        "bytes_per_ended_job": (last["redis_used"] - first["redis_used"]) / jobs,
+    }
+
+
+def _worker_memory(samples: list[dict[str, Any]], options: argparse.Namespace) -> dict[str, Any]:
+    """Memory of each worker over its own runs, taken as an equal share of all."""
+    runs = samples[-1]["runs"]
+    workers = []
+    for number in range(options.workers):
+        line = [(s["runs"] / options.workers, s["worker_pss"][number]) for s in samples[:-1]]
+        last = figures.watched(line, runs / options.workers)
+        workers.append(
+            {
+                "start_bytes": line[0][1],
+                "end_bytes": line[-1][1],
+                "highest_bytes": max(bytes_ for _, bytes_ in line),
+                "slope_bytes_per_run": round(figures.slope(last), 1),
+                "slope_over_runs": round(last[-1][0] - last[0][0]) if last else 0,
+                "executors_highest_bytes": max(s["executors_pss"][number] for s in samples),
+            }
+        )
+    return {"workers": workers, "judged": runs >= 10_000}
+
+
+@contextlib.contextmanager
+def _site(options: argparse.Namespace) -> Iterator[str]:
+    """Serve pages while the block runs, where the shape needs them."""
+    if options.shape != "pages":
+        yield ""
+        return
+    argv = [sys.executable, str(_SITE), str(options.page_bytes)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        assert server.stdin is not None
+        yield server.stdout.readline().strip()
+        server.stdin.close()
+
+
+def _parse(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jobs", type=int, required=True)
+    parser.add_argument("--shape", choices=["tiny", "items", "links", "pages"], default="tiny")
+    parser.add_argument("--each", type=int, default=20, help="items or enqueues of a run (items, links)")
+    parser.add_argument("--page-bytes", type=int, default=20_000, help="size of a page (pages)")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--slots", type=int, default=16, help="runs at once in a worker")
+    parser.add_argument("--parallel", type=int, default=64, help="runs at once over the fleet")
+    parser.add_argument("--storage", type=Path, default=None, help="folder to work in, such as /dev/shm")
+    parser.add_argument("--out", type=Path, default=None, help="JSON; standard output without it")
+    parser.add_argument("--interval", type=float, default=1.0, help="seconds between samples")
+    parser.add_argument("--strace", type=Path, default=None, help="count system calls into FILE.0, FILE.1 … (slow)")
+    options = parser.parse_args(argv)
+    if min(options.jobs, options.each, options.workers, options.slots, options.parallel, options.page_bytes) < 1:
+        parser.error("every number must be at least 1")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,145 @@
+"""``quarry retry``."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from quarry.cli.flags import SectionCommand, flags_of, make_options
+
+if TYPE_CHECKING:
+    from quarry.cli.live import StderrReporter
+    from quarry.config.load import Loaded
+    from quarry.crawl.plan import JobPayload
+    from quarry.types import RunResult
+
+_TAKEN = (
+    "run_id",
+    "storage.dataset",
+    "storage.path",
+    "policy.name",
+    "depth",
+    "max_runs",
+    "parallel",
+    "max_attempts",
+    "max_redeliveries",
+    "max_failures",
+    "max_duration",
+    "executor",
+    "timeout",
+    "resolve_from",
+    "report",
+    "output.format",
+    "output.quiet",
+    "output.verbose",
+    "output.no_color",
+    "broker",
+    "detach",
+)
+
+
+def retry(**values: Any) -> int:
+    """Retry failed jobs in a crawl of their own."""
+    from quarry.cli.live import make_reporter
+    from quarry.cli.on_broker import check_crawl_id
+    from quarry.cli.run import report_result
+    from quarry.cli.session_log import session_log
+    from quarry.config.load import Inputs, load_settings
+    from quarry.errors import ConfigError
+    from quarry.types import new_run_id
+
+    crawl, jobs = check_crawl_id(values["crawl"]), list(values["jobs"])
+    if values["failed"] and jobs:
+        raise ConfigError("--failed and JOB: the first retries all that failed; give one of them")
+    loaded = load_settings(
+        Inputs(
+            flags=flags_of(values),
+            config=values["config"],
+            environment=os.environ,
+            cwd=os.getcwd(),
+            run=False,
+        )
+    )
+    payloads, depth, root = _payloads(loaded, crawl, jobs)
+    settings = dataclasses.replace(
+        loaded.settings,
+        script="",
+        seeds=None,
+        run_id=loaded.settings.run_id or new_run_id(),
+        depth=loaded.settings.depth if "depth" in loaded.given else depth,
+        scripts_root=loaded.settings.scripts_root if "scripts_root" in loaded.given else root,
+        attach=None,
+        resume=None,
+    )
+    reporter = make_reporter(quiet=settings.quiet, verbose=settings.verbose, max_runs=settings.max_runs)
+    with session_log(settings, reporter, command="retry"):
+        for warning in loaded.warnings:
+            reporter.warning(warning)
+        reporter.info(f"retrying {len(payloads)} failed jobs of crawl {crawl} as crawl {settings.run_id}")
+        try:
+            result = _execute(settings, reporter, payloads)
+        finally:
+            reporter.finish()
+        return report_result(settings, reporter, result)
+
+
+def _payloads(loaded: Loaded, crawl: str, jobs: list[str]) -> tuple[list[JobPayload], int | None, str]:
+    """Choose the jobs, and make the roots that retry them; with the depth bound and the scripts root."""
+    from quarry.cli.reading import NotFoundError, open_dataset
+    from quarry.crawl.retrying import choose_failed, depth_left, make_retry, root_of
+    from quarry.errors import ConfigError
+
+    settings = loaded.settings
+    reader = open_dataset(settings)
+    records = reader.runs(crawl=crawl)
+    if not records:
+        raise NotFoundError(
+            f"no run of a crawl {crawl!r} has ended in {reader.root}; 'quarry list runs' shows what is there"
+        )
+    chosen, problems = choose_failed(records, jobs)
+    if not chosen and not problems:
+        raise NotFoundError(f"no job of crawl {crawl} has failed: there is nothing to retry")
+    found = next((root for record in chosen if (root := root_of(record)) is not None), settings.scripts_root)
+    root = settings.scripts_root if "scripts_root" in loaded.given else found
+    made = [
+        make_retry(record, root, {name: entry.path for name, entry in settings.scripts.items()})
+        for record in chosen
+    ]
+    missing = dict.fromkeys(problem for _, problem in made if problem)
+    if missing:
+        problems += [*missing, "set scripts_root (QUARRY_SCRIPTS_ROOT) to the folder of the crawl's scripts"]
+    if problems:
+        raise ConfigError(problems)
+    bounds = (reader.summary(crawl) or {}).get("bounds") or {}
+    return [payload for payload, _ in made], depth_left(bounds.get("depth"), chosen), root
+
+
+def _execute(settings: Any, reporter: StderrReporter, payloads: list[JobPayload]) -> RunResult:
+    from quarry.engine import run_embedded, run_fleet
+    from quarry.engine.state import keep_payloads
+
+    roots = keep_payloads(settings, payloads)
+    if settings.broker is not None:
+        return run_fleet(settings, reporter, roots=roots)
+    return run_embedded(settings, reporter, roots=roots)
+
+
+command = SectionCommand(
+    "retry",
+    callback=retry,
+    help=(
+        "Start a new crawl whose roots are failed jobs of another one: the next attempt of each, after its last run."
+        " The first crawl's records stay as they are. JOB is a job's key or the id of its last run; without any, all"
+        " that failed. The depth bound is what the first crawl's leaves, unless --depth says otherwise."
+    ),
+    params=[
+        click.Argument(["crawl"], metavar="CRAWL"),
+        click.Argument(["jobs"], metavar="[JOB]...", nargs=-1),
+        click.Option(["--failed"], is_flag=True, default=None, help="All that failed: the default."),
+        *make_options(_TAKEN),
+    ],
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)

@@ -1,0 +1,53 @@
+"""The settings of a worker: where its scripts lie."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from quarry.config.given import GivenValues, absolute
+from quarry.config.places import folder_problem
+from quarry.config.sources import gather
+from quarry.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerSettings:
+    """What a worker knows of its machine.
+
+    Attributes:
+        scripts_root: Absolute folder of its scripts; None takes paths as the crawl's command saw them.
+        scripts: Absolute paths by logical name.
+    """
+
+    scripts_root: str | None = None
+    scripts: Mapping[str, str] = field(default_factory=dict)
+
+
+def load_worker_settings(environment: Mapping[str, str], cwd: str) -> WorkerSettings:
+    """Load them from QUARRY_SCRIPTS_ROOT and the file that QUARRY_CONFIG names.
+
+    Args:
+        environment: All environment variables.
+        cwd: The working directory.
+
+    Raises:
+        ConfigError: With every problem of file and variables, a root that is not there among them.
+    """
+    gathered = gather({}, config=None, environment=environment, cwd=cwd)
+    values = GivenValues(gathered.values, gathered.faulty)
+    problems = list(gathered.problems)
+    root = values.path("scripts_root")
+    if root is not None and (problem := folder_problem(root)) is not None:
+        problems.append(f"{values.place('scripts_root')}: {problem}")
+    if problems:
+        raise ConfigError(problems)
+    base = values.base("scripts", cwd)
+    return WorkerSettings(
+        scripts_root=os.path.normpath(root) if root else None,
+        scripts={name: absolute(base, entry.path) for name, entry in values.get("scripts", {}).items()},
+    )

@@ -1,0 +1,139 @@
+"""Where the roots of a crawl come from, kept so that a seeder that died can be followed by another."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from quarry.crawl.children import make_job, queue_of
+from quarry.crawl.plan import JobPayload
+from quarry.crawl.seeds import BATCH_LINES, SeedReader
+from quarry.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from quarry.crawl.plan import CrawlPlan
+    from quarry.crawl.seeding import SeedBatch
+    from quarry.scheduler import NewJob
+
+_FILE = "seeding.json"
+
+
+class Roots(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The roots of one crawl.
+
+    Attributes:
+        seeder: Random name of the seeding; makes a repeated first batch recognisable.
+        root: Payload of the one root; with ``seeds`` the template of all, without params.
+        seeds: Absolute path of the checked seed file.
+        payloads: Absolute path of a file with one payload a line, in place of ``root`` (``quarry retry``).
+        size: Bytes of that file when it was checked.
+        mtime_ns: Its time of change then.
+    """
+
+    seeder: str
+    root: JobPayload | None = None
+    seeds: str | None = None
+    payloads: str | None = None
+    size: int = 0
+    mtime_ns: int = 0
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        seeder: str,
+        root: JobPayload | None = None,
+        seeds: str | None = None,
+        payloads: str | None = None,
+    ) -> Roots:
+        """Make roots, and note what their file looks like now."""
+        path = seeds or payloads
+        info = os.stat(path) if path else None
+        return cls(
+            seeder=seeder,
+            root=root,
+            seeds=seeds,
+            payloads=payloads,
+            size=info.st_size if info else 0,
+            mtime_ns=info.st_mtime_ns if info else 0,
+        )
+
+    def batches(self, plan: CrawlPlan, *, start: int = 0) -> Iterable[SeedBatch]:
+        """Give the roots from an offset on, in batches of at most 500.
+
+        Args:
+            plan: The crawl.
+            start: Seeds that the ledger has received.
+        """
+        if self.payloads is not None:
+            return _payload_batches(self.payloads, plan, start)
+        assert self.root is not None  # noqa: S101 -- one of the two is given
+        queue = queue_of(plan, self.root.target)
+        if self.seeds is not None:
+            reader = SeedReader(self.seeds, template=self.root, first_attempt=plan.first_attempt, queue=queue)
+            return reader.batches(start)
+        job = make_job(self.root, depth=0, first_attempt=plan.first_attempt, queue=queue)
+        return [(0, 1, [job], True)] if start == 0 else [(1, 1, [], True)]
+
+    def save(self, folder: Path) -> None:
+        """Keep them in the crawl's state folder.
+
+        Raises:
+            ConfigError: The folder can't be written.
+        """
+        path = folder / _FILE
+        try:
+            with path.open("wb") as file:
+                file.write(msgspec.json.encode(self))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise ConfigError(f"{path} can't be written: {error.strerror}") from error
+
+
+def load_roots(folder: Path) -> Roots | None:
+    """Load what `Roots.save` kept; None where nothing was.
+
+    Raises:
+        ConfigError: The seed file is gone, or another one than it was.
+    """
+    try:
+        roots = msgspec.json.decode((folder / _FILE).read_bytes(), type=Roots)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    path = roots.seeds or roots.payloads
+    if path is None:
+        return roots
+    try:
+        info = os.stat(path)
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: the seeds of this crawl are gone ({error.strerror}); put the file back, or stop the crawl"
+        ) from error
+    if (info.st_size, info.st_mtime_ns) != (roots.size, roots.mtime_ns):
+        raise ConfigError(
+            f"{path}: changed since the crawl began, and its seeding goes by line; put the old file back (with its"
+            " time: cp -p), or stop the crawl"
+        )
+    return roots
+
+
+def _payload_batches(path: str, plan: CrawlPlan, start: int) -> Iterator[SeedBatch]:
+    batch: list[NewJob] = []
+    offset = start
+    with open(path, "rb") as file:
+        for index, line in enumerate(file):
+            if index < start:
+                continue
+            if len(batch) == BATCH_LINES:
+                yield offset, offset + len(batch), batch, False
+                offset += len(batch)
+                batch = []
+            payload = msgspec.json.decode(line, type=JobPayload)
+            batch.append(make_job(payload, depth=0, queue=queue_of(plan, payload.target)))
+    yield offset, offset + len(batch), batch, True

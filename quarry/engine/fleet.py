@@ -1,0 +1,236 @@
+"""A crawl over many machines: seeded and watched from here, executed by whatever workers the broker has."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import structlog
+
+from quarry.crawl.delivery import CrawlContext
+from quarry.crawl.heartbeat import Heartbeat
+from quarry.crawl.interrupts import Interrupts
+from quarry.crawl.plan import CrawlPlan, decode_plan
+from quarry.crawl.roots import Roots, load_roots
+from quarry.crawl.storage import storage_is_here
+from quarry.crawl.summary import result_of
+from quarry.crawl.watch import Watch
+from quarry.engine.broker import Broker
+from quarry.engine.following import Seeding, first_of
+from quarry.engine.results import partial_result
+from quarry.engine.state import crawl_folder, make_folder, make_roots
+from quarry.errors import LedgerImbalanceError, LedgerMissingError, SchedulerError, StoreError
+from quarry.lode import Dataset
+from quarry.types import RunResult, new_run_id
+from quarry.wiring import make_bounds, make_dataset, make_plan, make_root, make_tools, write_report
+
+if TYPE_CHECKING:
+    from quarry.config import Settings
+    from quarry.crawl.attempt import Tools
+    from quarry.crawl.reporter import Reporter
+
+_LEFT = "detached"
+
+
+def run_fleet(settings: Settings, reporter: Reporter, *, roots: Roots | None = None) -> RunResult:
+    """Begin a crawl on a broker, or attach to one, and watch it; it goes on whatever becomes of this command.
+
+    Args:
+        settings: The command's settings, with a broker.
+        reporter: Told of progress and warnings.
+        roots: Roots of a new crawl, where they are not the settings' (``quarry retry``).
+
+    Returns:
+        The command's result; exit code 4 where the crawl goes on without it, but 0 with ``--detach``.
+
+    Raises:
+        ConfigError: Settings or a broker that can't be used; nothing has been begun then.
+        LedgerMissingError: The crawl to attach to is not on this broker.
+        StoreError: The storage can't be written at the start.
+        LedgerImbalanceError: The books don't balance at the close.
+    """
+
+    async def run() -> RunResult:
+        async with Broker(str(settings.broker)) as broker:
+            await broker.check(reporter)
+            if settings.attach is not None:
+                return await _attached(settings, settings.attach, broker, reporter)
+            return await _begun(settings, broker, reporter, roots)
+
+    return asyncio.run(run())
+
+
+async def _begun(settings: Settings, broker: Broker, reporter: Reporter, given: Roots | None) -> RunResult:
+    plan = make_plan(
+        settings,
+        crawl=settings.run_id or new_run_id(),
+        now=time.time(),
+        seeded=settings.seeds is not None or given is not None,
+    )
+    folder = crawl_folder(settings.state_dir, plan.crawl)
+    roots = given or make_roots(settings, make_root(settings, plan), folder)
+    dataset = make_dataset(settings, plan)
+    make_folder(folder)
+    roots.save(folder)
+    dataset.put_marker(plan.day, plan.crawl)
+    tools = make_tools(settings, dataset)
+    return await FleetCrawl(settings, plan, broker, tools, reporter).run(roots, start=None)
+
+
+async def _attached(settings: Settings, crawl: str, broker: Broker, reporter: Reporter) -> RunResult:
+    state = await broker.state(crawl)
+    plan = decode_plan(state.config)
+    tools = None
+    if storage_is_here(plan):
+        tools = make_tools(settings, Dataset.create(plan.storage_path, plan.dataset))
+    else:
+        reporter.warning(
+            f"the crawl's storage {plan.storage_path} is not on this machine: counters are shown, data are not"
+        )
+    fleet = FleetCrawl(settings, plan, broker, tools, reporter)
+    counts = await fleet.ledger.counts()
+    roots = load_roots(crawl_folder(settings.state_dir, crawl)) if counts.seeding else None
+    if counts.seeding and roots is None:
+        reporter.warning(
+            "its seeding was cut, or goes on elsewhere: attach on the machine that began it to go on with it, or"
+            f" end it with quarry stop {crawl}"
+        )
+    return await fleet.run(roots, start=state.offset)
+
+
+class FleetCrawl:
+    """One crawl of a broker, as the command sees it.
+
+    Attributes:
+        ledger: Of the crawl.
+
+    Args:
+        settings: The command's settings.
+        plan: The crawl.
+        broker: Where it is.
+        tools: For its storage; None where this machine does not see it.
+        reporter: Told of progress and warnings.
+    """
+
+    def __init__(
+        self, settings: Settings, plan: CrawlPlan, broker: Broker, tools: Tools | None, reporter: Reporter
+    ) -> None:
+        self.ledger = broker.ledger(plan.crawl)
+        self._settings = settings
+        self._plan = plan
+        self._broker = broker
+        self._tools = tools
+        self._reporter = reporter
+        self._interrupts = Interrupts(reporter, hint="leaving the crawl to its workers")
+        self._started = time.monotonic()
+        self._log = structlog.get_logger("quarry.engine").bind(crawl=plan.crawl)
+        context = None
+        if tools is not None:
+            context = CrawlContext(
+                plan=plan, ledger=self.ledger, tools=tools, heartbeat=Heartbeat(lambda _: self.ledger)
+            )
+        self._watch = Watch(self.ledger, reporter, context=context)
+
+    async def run(self, roots: Roots | None, *, start: int | None) -> RunResult:
+        """Seed what is left to seed, and watch.
+
+        Args:
+            roots: Where the seeds come from; None where there are none left, or nobody here knows.
+            start: Seeds that the ledger has received; None begins the crawl.
+        """
+        self._interrupts.listen()
+        beside: list[asyncio.Task[Any]] = []
+        try:
+            if roots is not None:
+                seeding = self._seeding(roots, start or 0)
+                beside.append(seeding.task)
+                await seeding.begun()
+            if start is None:
+                await self._announce_begin()
+            follow = self._seeded(beside) if self._settings.detach else self._watch.wait_closed()
+            ended = await first_of(ending=[follow, self._interrupted()], beside=beside)
+        except (SchedulerError, StoreError) as error:
+            if isinstance(error, LedgerImbalanceError) or (
+                isinstance(error, LedgerMissingError) and not start
+            ):
+                raise
+            self._log.error("crawl.unfinished", error=error.message)
+            return self._unfinished(error.message)
+        finally:
+            for task in beside:
+                task.cancel()
+            if self._tools is not None:
+                self._tools.threads.close()
+        return self._result(ended)
+
+    def _seeding(self, roots: Roots, start: int) -> Seeding:
+        return Seeding(
+            plan=self._plan,
+            roots=roots,
+            ledger=self.ledger,
+            registry=self._broker.registry,
+            bounds=make_bounds(self._settings, self._plan),
+            high_water=self._settings.high_water,
+            start=start,
+        )
+
+    async def _announce_begin(self) -> None:
+        """Record the versions of the scripts that this crawl executes: the ones that its command saw."""
+        if self._tools is not None:
+            for target, path in self._scripts():
+                if (sha256 := self._tools.hashes.sha256(path)) is not None:
+                    await self.ledger.record_script(target, sha256)
+        self._reporter.info(f"crawl {self._plan.crawl} on {self._broker.address}")
+
+    def _scripts(self) -> list[tuple[str, str]]:
+        named = [(name, entry.path) for name, entry in self._plan.scripts.items()]
+        root = make_root(self._settings, self._plan) if self._settings.script else None
+        return [*named, (root.target, root.path)] if root is not None and root.path else named
+
+    async def _seeded(self, beside: list[asyncio.Task[Any]]) -> Any:
+        await asyncio.gather(*beside)
+        return _LEFT
+
+    async def _interrupted(self) -> Any:
+        await self._interrupts.once.wait()
+
+    def _result(self, ended: Any) -> RunResult:
+        if ended == {}:
+            return self._partial(
+                outcome="closed",
+                exit_code=0,
+                message="the crawl has ended; its summary is in its storage, which is not on this machine",
+            )
+        if isinstance(ended, dict):
+            result = result_of(self._plan, ended, max_failures=self._settings.max_failures, warnings=[])
+            if self._settings.report:
+                write_report(self._settings.report, msgspec.json.format(msgspec.json.encode(result)).decode())
+            return result
+        attach = f"quarry run --attach {self._plan.crawl} watches it, quarry stop {self._plan.crawl} ends it"
+        detached = ended == _LEFT
+        return self._partial(
+            outcome="detached",
+            exit_code=0 if detached else 4,
+            message=f"the crawl goes on; {attach}" if detached else f"left by an interrupt, {attach}",
+        )
+
+    def _unfinished(self, message: str) -> RunResult:
+        return self._partial(
+            outcome="unfinished",
+            exit_code=4,
+            message=f"{message}; what was committed stays readable, and quarry run --attach {self._plan.crawl}"
+            " watches on",
+        )
+
+    def _partial(self, *, outcome: str, exit_code: int, message: str) -> RunResult:
+        return partial_result(
+            self._plan,
+            self._tools.dataset if self._tools is not None and outcome != "detached" else None,
+            self._watch.counts,
+            outcome=outcome,
+            exit_code=exit_code,
+            message=message,
+            duration_ms=round((time.monotonic() - self._started) * 1000),
+        )

@@ -1,0 +1,88 @@
+"""The state folder of a crawl: its seeds, its server's file, its log."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from quarry.crawl.plan import encode
+from quarry.crawl.roots import Roots
+from quarry.crawl.seeds import check_seeds, spool
+from quarry.errors import ConfigError
+from quarry.types import new_token
+
+if TYPE_CHECKING:
+    from quarry.config import Settings
+    from quarry.crawl.plan import JobPayload
+
+
+def crawl_folder(state_dir: str, crawl: str) -> Path:
+    """Give the folder in which a command keeps what it needs to go on with a crawl."""
+    return Path(state_dir) / "crawls" / crawl
+
+
+def make_folder(folder: Path) -> None:
+    """Make a state folder that only this user can read.
+
+    Raises:
+        ConfigError: It can't be made.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"the state folder {folder} can't be made: {error.strerror}; set XDG_STATE_HOME or state_dir to a"
+            " folder that can be written"
+        ) from error
+
+
+def make_roots(settings: Settings, root: JobPayload, folder: Path) -> Roots:
+    """Say where the roots of a new crawl come from; standard input is kept in the folder first.
+
+    Raises:
+        ConfigError: The seeds are wrong, or can't be kept; nothing is left then.
+    """
+    return Roots.of(seeder=new_token(), root=root, seeds=_spooled(settings.seeds, folder))
+
+
+def keep_payloads(settings: Settings, payloads: list[JobPayload]) -> Roots:
+    """Keep the roots of a crawl that retries jobs, one a line, so that its seeding can go on after a crash.
+
+    Raises:
+        ConfigError: They can't be kept.
+    """
+    folder = crawl_folder(settings.state_dir, str(settings.run_id))
+    make_folder(folder)
+    path = folder / "payloads.ndjson"
+    try:
+        with path.open("w", encoding="utf-8") as file:
+            file.writelines(encode(payload) + "\n" for payload in payloads)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise ConfigError(f"{path} can't be written: {error.strerror}") from error
+    return Roots.of(seeder=new_token(), payloads=str(path))
+
+
+def _spooled(given: str | None, folder: Path) -> str | None:
+    if given is None or (given != "-" and os.path.isfile(given)):
+        return given  # it was checked with the other settings
+    # Standard input, a pipe or a device can be read only once.
+    make_folder(folder)
+    path = str(folder / "seeds.spool")
+    try:
+        with contextlib.ExitStack() as stack:
+            source = sys.stdin.buffer if given == "-" else stack.enter_context(open(given, "rb"))
+            spool(source, path)
+        check_seeds(path, name="standard input" if given == "-" else given)
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise ConfigError(f"the seeds can't be kept in {path}: {error.strerror}") from error
+    except ConfigError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return path

@@ -1,0 +1,164 @@
+"""Makes one run from its seed: starts everything, lets the faults strike, ends everything, checks."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import shutil
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.chaos import faults, redis_faults
+from tests.chaos.checks import check_end, check_keys
+from tests.chaos.effects import unfelt
+from tests.chaos.logs import read_logs
+from tests.chaos.looks import Looks
+from tests.chaos.proxies import Proxies
+from tests.chaos.report import Row
+from tests.chaos.run import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tests.chaos.scenario import Scenario
+
+STALL_S = 45.0
+"""Seconds without any change in the ledger after which a crawl counts as hung."""
+
+STRIKES: dict[str, Callable[[Run, random.Random], Awaitable[None]]] = {
+    "worker-kill": faults.kill_worker,
+    "executor-kill": faults.kill_executor,
+    "redis-kill": redis_faults.kill_redis,
+    "worker-pause": faults.pause_worker,
+    "client-kill": redis_faults.kill_clients,
+    "half-open": faults.make_half_open,
+    "redis-rollback": redis_faults.roll_back,
+    "broker-emptied": redis_faults.empty_broker,
+    "messages-twice": redis_faults.repeat_messages,
+    "storage-fails": faults.fail_storage,
+    "storage-hangs": faults.hang_storage,
+    "disk-full": faults.fill_disk,
+}
+"""What each fault does once."""
+
+
+def make_folder() -> Path:
+    """Make a run's folder, in memory where that is to be had: syncs cost nothing there."""
+    shm = Path("/dev/shm")
+    return Path(tempfile.mkdtemp(prefix="quarry-chaos-", dir=shm if shm.is_dir() else None))
+
+
+def run_scenario(scenario: Scenario, *, keep: bool = False) -> Row:
+    """Make one run.
+
+    Args:
+        scenario: Which.
+        keep: Whether its folder stays; that of a run with a violation always does.
+    """
+    folder = make_folder()
+    row = asyncio.run(_run(scenario, folder))
+    if row.wrong or keep:
+        print(f"evidence: {folder}", flush=True)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+    return row
+
+
+async def _run(scenario: Scenario, folder: Path) -> Row:
+    run = Run(scenario, folder)
+    run.proxies = Proxies()
+    try:
+        run.fleet.server.start()
+        if scenario.proxied:
+            await run.proxies.start(run.fleet.server.socket_path)
+            run.fleet.helpers = frozenset({run.proxies.pid or 0})
+        run.open_ledger()
+        urls = run.proxies.urls or [run.fleet.server.url] * 4
+        run.fleet.start(urls)
+        await run.fleet.wait_ready()
+        return await _crawl(run)
+    finally:
+        run.keep_evidence()
+        with suppress(Exception):
+            await run.client.aclose()
+        run.fleet.end()
+        await run.proxies.stop()
+
+
+async def _crawl(run: Run) -> Row:
+    run.started = run.changed = time.monotonic()
+    await run.seed()
+    looks = Looks(run)
+    following = asyncio.create_task(run.follow())
+    others = [asyncio.create_task(looks.watch_records()), asyncio.create_task(looks.read_rows())]
+    others += [asyncio.create_task(_strike(run, fault)) for fault in run.scenario.faults]
+    while not following.done():
+        await asyncio.wait([following], timeout=0.2)
+        if time.monotonic() - run.changed > STALL_S:
+            run.violation(f"nothing changed for {STALL_S:.0f} s: {run.counts}", kind="hung")
+            following.cancel()
+            break
+        for task in others:
+            if task.done() and task.exception() is not None:
+                run.violation(f"the driver itself failed: {task.exception()!r}")
+                following.cancel()
+    wall_s = time.monotonic() - run.started
+    with suppress(asyncio.CancelledError):
+        await following
+    looks.end()
+    _, late = await asyncio.wait(others, timeout=30)
+    for task in late:
+        task.cancel()
+    return await _conclude(run, looks, wall_s)
+
+
+async def _strike(run: Run, fault: str) -> None:
+    """Let one fault strike at its seeded moments, each while jobs are leased."""
+    rng = random.Random(f"{run.scenario.seed}:{fault}")
+    times = run.scenario.times(fault)
+    moments = sorted(rng.uniform(0.02, 0.85) for _ in range(times))
+    for moment in moments:
+        if not await run.wait_moment(moment, rng):
+            return
+        await STRIKES[fault](run, rng)
+        run.count(f"strikes:{fault}")
+
+
+async def _conclude(run: Run, looks: Looks, wall_s: float) -> Row:
+    for problem in await run.fleet.stop():
+        run.violation(f"worker {problem}", kind="hung")
+    strangers = await run.fleet.left()
+    if strangers:
+        run.orphans += len(strangers) - 1
+        run.violation(f"{len(strangers)} processes are left", kind="orphans")
+    counts = await run.ledger.counts()
+    told = read_logs(run.folder / "logs")
+    if not run.hung:
+        looks.compare_records()
+        check_end(run, counts, told)
+        await check_keys(run)
+        for fault in unfelt(run, counts, told):
+            run.violation(f"no effect: {fault}")
+    run.notes += [f"log: {times} x {text}" for text, times in told.errors.most_common(20)]
+    return Row(
+        fault=run.scenario.fault,
+        seed=run.scenario.seed,
+        jobs=run.scenario.jobs,
+        switch=run.scenario.switch,
+        kills=run.tally.get("kills", 0) + run.tally.get("watcher-kills", 0),
+        restarts=run.tally.get("restarts", 0),
+        rollbacks=run.tally.get("rollbacks", 0),
+        redeliveries=counts.redeliveries,
+        adoptions=told.adoptions,
+        refused=told.refused,
+        settled=counts.succeeded + counts.failed,
+        lost=run.lost,
+        twice=run.twice,
+        hung=run.hung,
+        orphans=run.orphans,
+        wall_s=round(wall_s, 1),
+        wrong=run.wrong,
+    )

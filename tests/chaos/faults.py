@@ -1,0 +1,103 @@
+"""What is done to workers and executors, to the broker's messages, and to storage. Each strikes once a call."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from typing import TYPE_CHECKING
+
+from tests.chaos.processes import executors, send, tree
+from tests.chaos.run import LEASE_MS
+
+if TYPE_CHECKING:
+    import random
+
+    from tests.chaos.run import Run
+
+
+async def kill_worker(run: Run, rng: random.Random) -> None:
+    """kill -9 of a worker, started again soon after."""
+    worker = run.fleet.choose(rng)
+    if worker is None or worker.pid is None:
+        return
+    run.killed_pids.add(worker.pid)
+    run.note(f"kill -9 of worker {worker.name} ({worker.pid})")
+    worker.kill()
+    run.count("kills")
+    await asyncio.sleep(rng.uniform(0, 0.5))
+    if worker.pid is None:
+        worker.start()
+        run.count("restarts")
+
+
+async def kill_executor(run: Run, rng: random.Random) -> None:
+    """kill -9 of an executor process that serves runs."""
+    for _ in range(200):
+        worker = run.fleet.choose(rng)
+        found = executors(worker.pid) if worker is not None and worker.pid is not None else []
+        if found:
+            victim = rng.choice(found)
+            run.note(f"kill -9 of executor {victim} of {worker.name if worker else ''}")
+            send([victim], signal.SIGKILL)
+            run.count("kills")
+            return
+        await asyncio.sleep(0.02)
+
+
+async def pause_worker(run: Run, rng: random.Random) -> None:
+    """SIGSTOP of a worker and all below it for longer than its lease, then SIGCONT."""
+    worker = run.fleet.choose(rng)
+    if worker is None or worker.pid is None:
+        return
+    pids = [worker.pid, *tree(worker.pid)]
+    run.note(f"SIGSTOP of {worker.name} and {len(pids) - 1} below it")
+    send(pids, signal.SIGSTOP)
+    try:
+        # By the ledger's own time the leases must have lapsed and been given to others.
+        await asyncio.sleep(LEASE_MS / 1000 + rng.uniform(0.3, 1.5))
+    finally:
+        send(pids, signal.SIGCONT)
+    run.note(f"SIGCONT of {worker.name}")
+    run.count("pauses")
+
+
+async def make_half_open(run: Run, rng: random.Random) -> None:
+    """All connections of one worker to Redis become half open."""
+    worker = rng.choice(run.fleet.workers)
+    dropped = await run.proxies.drop(worker.env["QUARRY_BROKER"])
+    run.note(f"{dropped} connections of {worker.name} are half open")
+    run.count("half-open", dropped)
+    # A worker gives such a connection up after its socket timeout (10 s); others take its work before that.
+    before = run.counts.redeliveries if run.counts else 0
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline and not run.closed:
+        if run.counts and run.counts.redeliveries > before:
+            return
+        await asyncio.sleep(0.05)
+
+
+async def _disturb_storage(run: Run, rng: random.Random, what: str, seconds: float) -> None:
+    flag = run.fleet.storage_flags / what
+    run.note(f"storage: {what} for {seconds:.1f} s")
+    flag.touch()
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        flag.unlink()
+    run.note(f"storage: no longer {what}")
+
+
+async def fail_storage(run: Run, rng: random.Random) -> None:
+    """Every storage call of every worker fails for a while."""
+    await _disturb_storage(run, rng, "fail", rng.uniform(0.3, 1.0))
+
+
+async def hang_storage(run: Run, rng: random.Random) -> None:
+    """Every storage call of every worker hangs for a while, longer than a lease at times."""
+    await _disturb_storage(run, rng, "hang", rng.uniform(1.0, LEASE_MS / 1000 + 1.5))
+
+
+async def fill_disk(run: Run, rng: random.Random) -> None:
+    """No space is left for a while."""
+    await _disturb_storage(run, rng, "full", rng.uniform(0.3, 1.0))

@@ -1,0 +1,1 @@
+"""What is deployed: modules for ``celery -A``, unit files and Dockerfiles."""
