@@ -77,6 +77,11 @@ class Fleet:
             if worker.poll() is not None
         ]
 
+    def logs(self) -> str:
+        """Give the last lines of every worker's log."""
+        tails = [self._log(number).read_text(errors="replace")[-2000:] for number in range(self._count)]
+        return "\n".join(f"worker {number}: {tail}" for number, tail in enumerate(tails))
+
     def close(self) -> None:
         """Stop the workers warmly, then the server; safe to repeat."""
         for worker in self.workers:

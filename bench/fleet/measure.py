@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 MAX_SLOPE_BYTES = 1024
 _SITE = Path(__file__).with_name("site.py")
 _KEEP_EVERY_S = 10.0
-_STALL_S = 300.0
+_STALL_S = 120.0
 _CLOSE_S = 3600.0
 
 
@@ -93,8 +93,8 @@ async def _measure(shape: Shape, options: argparse.Namespace, storage: Path, fle
             now = time.monotonic()
             if samples[-1]["runs"] > runs:
                 runs, moved = samples[-1]["runs"], now
-            if now - moved > _STALL_S:
-                raise TimeoutError(f"no run ended for {_STALL_S:g} s: {counts}")
+            if now - moved > options.stall:
+                raise TimeoutError(f"no run ended for {options.stall:g} s: {counts}\n{fleet.logs()}")
             if seeding.done() and counts.idle():
                 break
             if now - kept > _KEEP_EVERY_S:
@@ -292,6 +292,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--storage", type=Path, default=None, help="folder to work in, such as /dev/shm")
     parser.add_argument("--out", type=Path, default=None, help="JSON; standard output without it")
     parser.add_argument("--interval", type=float, default=1.0, help="seconds between samples")
+    parser.add_argument("--stall", type=float, default=_STALL_S, help="give up when no run ended for so many seconds")
     parser.add_argument("--strace", type=Path, default=None, help="count system calls into FILE.0, FILE.1 … (slow)")
     options = parser.parse_args(argv)
     if min(options.jobs, options.each, options.workers, options.slots, options.parallel, options.page_bytes) < 1:

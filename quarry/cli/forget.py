@@ -46,7 +46,8 @@ command = SectionCommand(
     "forget",
     callback=forget,
     help=(
-        "Remove what a broker keeps of an ended crawl, at once; by itself it goes after ledger.expire_after (168h)."
+        "Remove what a broker keeps of an ended crawl, at once; by itself it goes after"
+        " ledger.expire_after (168h)."
         " Data and summary stay in the storage."
     ),
     params=[click.Argument(["crawl"], metavar="CRAWL"), *make_options(BROKER)],

@@ -41,7 +41,8 @@ def inspect_crawl(**values: Any) -> int:
         attempts = reader.attempts(crawl=crawl)
         if not records and summary is None and not attempts and live is None:
             raise NotFoundError(
-                f"no run of a crawl {crawl!r} has ended in {reader.root}; 'quarry list runs' shows what is there"
+                f"no run of a crawl {crawl!r} has ended in {reader.root}; 'quarry list runs' shows what"
+                " is there"
             )
     tally = Tally()
     for record in records:

@@ -75,7 +75,7 @@ def _lines(document: list[dict[str, Any]], styles: Any) -> list[str]:
 command = SectionCommand(
     "crawls",
     callback=list_crawls,
-    help="List the crawls of a broker: the open ones, then the ended ones until they expire. Changes nothing.",
+    help="List the crawls of a broker: the open ones, then the ended ones until they expire. Read-only.",
     params=make_options(BROKER),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

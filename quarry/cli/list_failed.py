@@ -88,7 +88,8 @@ command = SectionCommand(
     "failed",
     callback=list_failed,
     help=(
-        "List the failed jobs of a crawl: key, target, why, and the last lines that the run logged. Works while the"
+        "List the failed jobs of a crawl: key, target, why, and the last lines that the run logged. Works"
+        " while the"
         " crawl runs. Changes nothing."
     ),
     params=[

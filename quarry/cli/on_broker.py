@@ -59,6 +59,7 @@ def check_crawl_id(crawl: str) -> str:
 
     if not is_safe_segment(crawl):
         raise ConfigError(
-            f"crawl {crawl!r}: an id has letters, digits and . _ - : @ + = ~, at most 200, and no '-' in front"
+            f"crawl {crawl!r}: an id has letters, digits and . _ - : @ + = ~, at most 200, and no '-' in"
+            " front"
         )
     return crawl

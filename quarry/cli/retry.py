@@ -131,8 +131,10 @@ command = SectionCommand(
     "retry",
     callback=retry,
     help=(
-        "Start a new crawl whose roots are failed jobs of another one: the next attempt of each, after its last run."
-        " The first crawl's records stay as they are. JOB is a job's key or the id of its last run; without any, all"
+        "Start a new crawl whose roots are failed jobs of another one: the next attempt of each, after"
+        " its last run."
+        " The first crawl's records stay as they are. JOB is a job's key or the id of its last run;"
+        " without any, all"
         " that failed. The depth bound is what the first crawl's leaves, unless --depth says otherwise."
     ),
     params=[

@@ -44,8 +44,10 @@ def stop(**values: Any) -> int:
             return [f"crawl {visible(crawl)} has ended already; nothing was changed"]
         rest = "end now, as failed for the reason 'stopped'" if at_once else "are finished"
         return [
-            f"crawl {visible(crawl)} is stopped: {document['in_flight']} runs in flight {rest},"
-            f" {document['not_executed']} jobs are not executed"
+            (
+                f"crawl {visible(crawl)} is stopped: {document['in_flight']} runs in flight {rest},"
+                f" {document['not_executed']} jobs are not executed"
+            )
         ]
 
     show(settings, document, lines)
@@ -56,7 +58,8 @@ command = SectionCommand(
     "stop",
     callback=stop,
     help=(
-        "Stop a crawl of a broker: nothing more is handed out, what runs is finished, the rest is counted as not"
+        "Stop a crawl of a broker: nothing more is handed out, what runs is finished, the rest is counted"
+        " as not"
         " executed, and the summary is written. A crawl that has ended stays as it is."
     ),
     params=[

@@ -50,7 +50,7 @@ _CONTINUING = frozenset(
 def _continue_problems(inputs: Inputs, values: GivenValues, settings: Settings) -> Iterator[str]:
     flag = "--attach" if settings.attach is not None else "--resume"
     if settings.attach is not None and settings.resume is not None:
-        yield "--attach and --resume: the first is of a broker's crawl, the second of this machine's; give one"
+        yield "--attach and --resume: one is of a broker's crawl, the other of this machine's; give one"
     elif settings.attach is not None and settings.broker is None and not values.is_faulty("broker"):
         yield "--attach: needs --broker (or QUARRY_BROKER); a crawl of this machine goes on with --resume"
     elif settings.resume is not None and values.place("broker").startswith("--"):

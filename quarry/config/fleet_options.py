@@ -59,7 +59,8 @@ FLEET_OPTIONS: tuple[Option, ...] = (
         "ledger.lease",
         "",
         "DURATION",
-        "How long a worker may be silent before its runs are delivered again, 1s to 1h; it beats six times in it",
+        "How long a worker may be silent before its runs are delivered again, 1s to 1h; it beats six"
+        " times in it",
         default="60s",
         env="QUARRY_LEASE",
         section=_LEDGER,

@@ -64,9 +64,7 @@ def load(inputs: Inputs) -> Loaded:
         problems += job_problems
         problems += run_problems(inputs, values, settings)
         warnings += run_warnings(inputs, values, settings)
-    return Loaded(
-        settings=settings, problems=problems, warnings=warnings, given=frozenset(gathered.values)
-    )
+    return Loaded(settings=settings, problems=problems, warnings=warnings, given=frozenset(gathered.values))
 
 
 def _settings(inputs: Inputs, values: GivenValues, job: Any) -> Settings:

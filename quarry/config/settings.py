@@ -133,7 +133,7 @@ class Settings:
 
     @property
     def fanout(self) -> bool:
-        """Whether enqueue events become runs: ``--depth`` of 1 or more, ``--max-runs``, ``--seeds``, a broker."""
+        """Whether enqueue events become runs: depth of 1 or more, max_runs, seeds, a broker, a resumed crawl."""
         return (
             bool(self.depth)
             or self.max_runs is not None

@@ -84,7 +84,7 @@ class Heartbeat:
                 task.cancel()
 
     def _begin(self, crawl: str) -> None:
-        """Start a beat that is due. One that hangs (Redis is away) holds up no other crawl's, nor a second one."""
+        """Start a beat that is due; one that hangs (Redis is away) holds up no other crawl's."""
         if self._clock() < self._due_s[crawl] or crawl in self._beating:
             return
         self._due_s[crawl] = self._clock() + self._interval_s[crawl]

@@ -36,8 +36,8 @@ class LocalScript(NamedTuple):
 class LocalScripts:
     """The scripts of this machine.
 
-    A crawl of one machine names its scripts by the paths that its command saw. Over many machines a script is named
-    by its path under the scripts root, and each machine has a root of its own.
+    A crawl of one machine names its scripts by the paths that its command saw. Over many machines a
+    script is named by its path under the scripts root, and each machine has a root of its own.
 
     Args:
         root: Absolute folder of this machine's scripts; None takes paths as the crawl's command saw them.
@@ -123,8 +123,10 @@ class LocalScripts:
                     None,
                     _crash(
                         "script_mismatch",
-                        f"{job.target} on {self._host} (SHA-256 {here[:_SHOWN_DIGITS]}…) is not the version that"
-                        f" this crawl executes ({first[:_SHOWN_DIGITS]}…); give every worker the same scripts",
+                        f"{job.target} on {self._host} (SHA-256 {here[:_SHOWN_DIGITS]}…) is not the"
+                        " version that"
+                        f" this crawl executes ({first[:_SHOWN_DIGITS]}…); give every worker the same"
+                        " scripts",
                     ),
                 )
         return LocalScript(path, None)

@@ -86,7 +86,8 @@ class JobPayload(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         parent_run_id: Run that emitted it (of a root: ``--parent-run-id``).
         parent_job: Job key of that run.
         root_run_id: Root of the lineage; None for a root.
-        first_attempt: Number of its first attempt where it is not the plan's (a retried job of another crawl).
+        first_attempt: Number of its first attempt where it is not the plan's (a retried job of another
+            crawl).
     """
 
     target: str

@@ -1,4 +1,4 @@
-"""The roots of a crawl that retries another crawl's failed jobs. Pure but for looking whether a script exists."""
+"""The roots of a crawl that retries failed jobs. Pure but for looking whether a script exists."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def make_retry(
 
 
 def depth_left(bound: int | None, records: Iterable[CommitRecord]) -> int | None:
-    """Give the depth bound of the retrying crawl: what the first crawl's leaves below the highest of these jobs."""
+    """Give the depth bound of the retrying crawl: what the first one's leaves below the highest job."""
     if bound is None:
         return None
     return max(0, bound - min((record.depth for record in records), default=0))

@@ -113,11 +113,13 @@ def load_roots(folder: Path) -> Roots | None:
         info = os.stat(path)
     except OSError as error:
         raise ConfigError(
-            f"{path}: the seeds of this crawl are gone ({error.strerror}); put the file back, or stop the crawl"
+            f"{path}: the seeds of this crawl are gone ({error.strerror}); put the file back, or stop the"
+            " crawl"
         ) from error
     if (info.st_size, info.st_mtime_ns) != (roots.size, roots.mtime_ns):
         raise ConfigError(
-            f"{path}: changed since the crawl began, and its seeding goes by line; put the old file back (with its"
+            f"{path}: changed since the crawl began, and its seeding goes by line; put the old file back"
+            " (with its"
             " time: cp -p), or stop the crawl"
         )
     return roots

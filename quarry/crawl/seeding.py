@@ -60,7 +60,8 @@ async def seed_crawl(
             raise ConfigError(f"crawl {crawl} is in the ledger already; choose another --run-id")
         if answer.status == "offset":
             raise ConfigError(
-                f"crawl {crawl}: its seeding stands at seed {answer.offset}, not at {start}; another command goes on"
+                f"crawl {crawl}: its seeding stands at seed {answer.offset}, not at {start}; another"
+                " command goes on"
                 " with it"
             )
         if first:
@@ -75,7 +76,7 @@ async def seed_crawl(
 
 
 async def _wait_below(ledger: Ledger, high_water: int) -> None:
-    """Wait until fewer jobs are pending; a crawl that was stopped takes no more seeds and is not waited for."""
+    """Wait until fewer jobs are pending; a crawl that was stopped is not waited for."""
     while True:
         counts = await ledger.counts()
         if counts.pending < high_water or not counts.seeding:

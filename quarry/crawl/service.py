@@ -180,7 +180,8 @@ class WorkerService:
                 try:
                     await self._reap(crawl)
                 except QuarryError as error:
-                    # A crawl whose storage or script folder is not to be had here must not hold up the others.
+                    # A crawl whose storage or script folder is not to be had here must not hold up the
+                    # others.
                     self._log.warning("reaper.failed", crawl=crawl, error=error.message)
             self._forget_contexts(crawls)
 

@@ -94,6 +94,7 @@ class Settlement:
             Whether the crawl looks ready to close.
         """
         missing = Missing(record)
+        below = await self._threads.run(self._enqueued_below, record) if record.attempt > 1 else 0
         while True:
             answer = await self._ledger.settle(
                 record.key,
@@ -102,6 +103,7 @@ class Settlement:
                 succeeded=record.outcome.status is OutcomeStatus.SUCCESS,
                 attempt=record.attempt,
                 depth=record.depth,
+                below=below,
                 start=missing.start,
                 batch=missing.batch,
                 dropped=missing.dropped,
@@ -139,6 +141,20 @@ class Settlement:
             if answer.status != "more":
                 return answer.status
             await self._next_batch(missing, answer.position)
+
+    def _enqueued_below(self, record: CommitRecord) -> int:
+        """Add up the enqueue events of the attempts' records below a final one; blocks.
+
+        Above its first attempt the run before it is its parent.
+        """
+        events = 0
+        while record.parent_run_id is not None:
+            before = self._dataset.get_attempt(self._plan.day, self._plan.crawl, record.parent_run_id)
+            if before is None or (before.key, before.attempt) != (record.key, record.attempt - 1):
+                break
+            events += before.enqueue_events
+            record = before
+        return events
 
     async def _next_batch(self, missing: Missing, position: int) -> None:
         if missing.events is None:

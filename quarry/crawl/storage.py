@@ -16,12 +16,14 @@ def open_storage(plan: CrawlPlan) -> Dataset:
     """Open it for writing.
 
     Raises:
-        StoreError: It can't be written, or it is a folder of the same name on another machine: whatever would be
+        StoreError: It can't be written, or it is a folder of the same name on another machine: whatever
+        would be
             written there, nobody would find.
     """
     if plan.fleet and not storage_is_here(plan):
         raise StoreError(
-            f"{plan.storage_path} on {socket.gethostname()} is not the storage that crawl {plan.crawl} was begun in"
+            f"{plan.storage_path} on {socket.gethostname()} is not the storage that crawl {plan.crawl}"
+            " was begun in"
             " (its mark is not there): mount the same storage at this path on every machine"
         )
     return Dataset.create(plan.storage_path, plan.dataset)

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from quarry.config import Settings
     from quarry.crawl.attempt import Tools
     from quarry.crawl.reporter import Reporter
+    from quarry.scheduler import LedgerState
 
 _WARM_S = 10.0
 
@@ -87,22 +88,16 @@ def run_embedded(settings: Settings, reporter: Reporter, *, roots: Roots | None 
 async def _resume(settings: Settings, crawl: str, reporter: Reporter) -> RunResult:
     """Start the server of a crawl on its file again, and go on where the ledger stands."""
     folder = crawl_folder(settings.state_dir, crawl)
-    if not (folder / "redis").is_dir():  # noqa: ASYNC240 -- nothing else runs yet
+    if not (folder / "redis").is_dir():
         raise ConfigError(
-            f"--resume {crawl}: there is nothing of it to go on with in {folder.parent}; it has ended, or its state"
-            " folder is another one (XDG_STATE_HOME, QUARRY_STATE_DIR)"
+            f"--resume {crawl}: there is nothing of it to go on with in {folder.parent}; it has ended, or its"
+            " state folder is another one (XDG_STATE_HOME, QUARRY_STATE_DIR)"
         )
     roots = load_roots(folder)
     server = PrivateServer(folder / "redis")
     server.start()
     try:
-        client = make_client(server.url)
-        try:
-            state = await Ledger(client, crawl).state()
-        finally:
-            await client.aclose()
-        if not state.exists:
-            raise ConfigError(f"--resume {crawl}: its command ended before its first job was in the ledger")
+        state = await _read_state(server, crawl)
         plan = decode_plan(state.config)
         dataset = Dataset.create(plan.storage_path, plan.dataset)
         crawl_again = EmbeddedCrawl(
@@ -119,6 +114,17 @@ async def _resume(settings: Settings, crawl: str, reporter: Reporter) -> RunResu
         server.stop()
         raise
     return await crawl_again.run()
+
+
+async def _read_state(server: PrivateServer, crawl: str) -> LedgerState:
+    client = make_client(server.url)
+    try:
+        state = await Ledger(client, crawl).state()
+    finally:
+        await client.aclose()
+    if not state.exists:
+        raise ConfigError(f"--resume {crawl}: its command ended before its first job was in the ledger")
+    return state
 
 
 class EmbeddedCrawl:
@@ -264,7 +270,8 @@ class EmbeddedCrawl:
             return None
         if self._roots is None:
             raise ConfigError(
-                f"crawl {self._plan.crawl}: its seeding was cut, and where its seeds are is not known any more;"
+                f"crawl {self._plan.crawl}: its seeding was cut, and where its seeds are is not known any"
+                " more;"
                 " its state folder was changed"
             )
         return Seeding(

@@ -87,14 +87,16 @@ async def _attached(settings: Settings, crawl: str, broker: Broker, reporter: Re
         tools = make_tools(settings, Dataset.create(plan.storage_path, plan.dataset))
     else:
         reporter.warning(
-            f"the crawl's storage {plan.storage_path} is not on this machine: counters are shown, data are not"
+            f"the crawl's storage {plan.storage_path} is not on this machine: counters are shown, data"
+            " are not"
         )
     fleet = FleetCrawl(settings, plan, broker, tools, reporter)
     counts = await fleet.ledger.counts()
     roots = load_roots(crawl_folder(settings.state_dir, crawl)) if counts.seeding else None
     if counts.seeding and roots is None:
         reporter.warning(
-            "its seeding was cut, or goes on elsewhere: attach on the machine that began it to go on with it, or"
+            "its seeding was cut, or goes on elsewhere: attach on the machine that began it to go on with"
+            " it, or"
             f" end it with quarry stop {crawl}"
         )
     return await fleet.run(roots, start=state.offset)
@@ -220,7 +222,7 @@ class FleetCrawl:
         return self._partial(
             outcome="unfinished",
             exit_code=4,
-            message=f"{message}; what was committed stays readable, and quarry run --attach {self._plan.crawl}"
+            message=f"{message}; what was committed is readable, and quarry run --attach {self._plan.crawl}"
             " watches on",
         )
 

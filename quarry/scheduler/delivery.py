@@ -130,6 +130,7 @@ class DeliverySteps(Steps):
         succeeded: bool,
         attempt: int,
         depth: int,
+        below: int = 0,
         start: int = 0,
         batch: Sequence[NewJob] = (),
         dropped: int = 0,
@@ -143,6 +144,7 @@ class DeliverySteps(Steps):
             succeeded: Its outcome.
             attempt: Its attempt.
             depth: Its depth.
+            below: Enqueue events of the records of all attempts below it.
             start: Position of the batch in the record's enqueue events.
             batch: Events that the ledger said are missing (``more``), at most 500.
             dropped: Events behind the batch that the policy dropped: they are in n, not in the data.
@@ -152,7 +154,7 @@ class DeliverySteps(Steps):
             "settle_v2",
             (
                 *(key, bucket_field(key), token, n, int(succeeded), attempt, depth),
-                *(start, dropped, len(batch)),
+                *(start, dropped, below, len(batch)),
                 *args,
             ),
             own_key=key,

@@ -89,14 +89,26 @@ def check_worker(
 
 
 def check_places(environ: Mapping[str, str]) -> list[Finding]:
-    """Look at the folders that the environment names."""
+    """Look at the folders that the environment names, and the file of ``QUARRY_CONFIG`` if it names one.
+
+    Raises:
+        ConfigError: That file is wrong.
+    """
     found = []
     if storage := environ.get("QUARRY_STORAGE_PATH"):
         found.append(check_storage(probe_storage(os.path.expanduser(storage)), required=True))
-    if root := environ.get("QUARRY_SCRIPTS_ROOT"):
-        path = os.path.expanduser(root)
-        found.append(check_scripts_root(path, is_folder=os.path.isdir(path)))
+    if root := _scripts_root(environ):
+        found.append(check_scripts_root(root, is_folder=os.path.isdir(root)))
     return found
+
+
+def _scripts_root(environ: Mapping[str, str]) -> str | None:
+    if environ.get("QUARRY_CONFIG"):
+        from quarry.config.worker import load_worker_settings
+
+        return load_worker_settings(environ, os.getcwd()).scripts_root
+    root = environ.get("QUARRY_SCRIPTS_ROOT")
+    return os.path.expanduser(root) if root else None
 
 
 def refuse(problems: list[str]) -> NoReturn:

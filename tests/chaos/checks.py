@@ -177,3 +177,10 @@ async def check_keys(run: Run) -> None:
                 run.violation(f"key {key} is left: {part}")
         elif not key.startswith(LASTING):
             run.violation(f"key {key} is left")
+
+
+def check_result(run: Run, counts: Counts) -> None:
+    """The watching command printed what the ledger says."""
+    result = run.watcher.result()
+    if result is None or result.get("fanout") != counts.fanout():
+        run.violation(f"the watcher printed {result and result.get('fanout')}, the ledger says {counts.fanout()}")

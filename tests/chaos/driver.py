@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.chaos import faults, redis_faults
-from tests.chaos.checks import check_end, check_keys
+from tests.chaos.checks import check_end, check_keys, check_result
 from tests.chaos.effects import unfelt
 from tests.chaos.logs import read_logs
 from tests.chaos.looks import Looks
@@ -41,6 +41,7 @@ STRIKES: dict[str, Callable[[Run, random.Random], Awaitable[None]]] = {
     "storage-fails": faults.fail_storage,
     "storage-hangs": faults.hang_storage,
     "disk-full": faults.fill_disk,
+    "watcher-kill": faults.kill_watcher,
 }
 """What each fault does once."""
 
@@ -89,7 +90,6 @@ async def _run(scenario: Scenario, folder: Path) -> Row:
 
 
 async def _crawl(run: Run) -> Row:
-    run.started = run.changed = time.monotonic()
     await run.seed()
     looks = Looks(run)
     following = asyncio.create_task(run.follow())
@@ -128,6 +128,11 @@ async def _strike(run: Run, fault: str) -> None:
 
 
 async def _conclude(run: Run, looks: Looks, wall_s: float) -> Row:
+    code = await asyncio.to_thread(run.watcher.wait, 30 if run.closed else 0.1)
+    if run.closed and code != 0:
+        run.violation(f"the watcher ended with {code}: {run.watcher.said()}", kind="hung" if code is None else "")
+    if code is None:
+        run.watcher.kill()
     for problem in await run.fleet.stop():
         run.violation(f"worker {problem}", kind="hung")
     strangers = await run.fleet.left()
@@ -135,10 +140,11 @@ async def _conclude(run: Run, looks: Looks, wall_s: float) -> Row:
         run.orphans += len(strangers) - 1
         run.violation(f"{len(strangers)} processes are left", kind="orphans")
     counts = await run.ledger.counts()
-    told = read_logs(run.folder / "logs")
+    told = read_logs([run.folder / "logs", run.folder / "state"])
     if not run.hung:
         looks.compare_records()
         check_end(run, counts, told)
+        check_result(run, counts)
         await check_keys(run)
         for fault in unfelt(run, counts, told):
             run.violation(f"no effect: {fault}")
@@ -148,7 +154,7 @@ async def _conclude(run: Run, looks: Looks, wall_s: float) -> Row:
         seed=run.scenario.seed,
         jobs=run.scenario.jobs,
         switch=run.scenario.switch,
-        kills=run.tally.get("kills", 0) + run.tally.get("watcher-kills", 0),
+        kills=run.tally.get("kills", 0),
         restarts=run.tally.get("restarts", 0),
         rollbacks=run.tally.get("rollbacks", 0),
         redeliveries=counts.redeliveries,

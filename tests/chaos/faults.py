@@ -101,3 +101,16 @@ async def hang_storage(run: Run, rng: random.Random) -> None:
 async def fill_disk(run: Run, rng: random.Random) -> None:
     """No space is left for a while."""
     await _disturb_storage(run, rng, "full", rng.uniform(0.3, 1.0))
+
+
+async def kill_watcher(run: Run, rng: random.Random) -> None:
+    """kill -9 of the command that watches; another one attaches."""
+    run.watcher_down = True
+    run.watcher.kill()
+    run.count("kills")
+    run.count("watcher-kills")
+    run.note("kill -9 of the watcher")
+    await asyncio.sleep(rng.uniform(0, 1.0))
+    run.watcher.attach()
+    run.watcher_down = False
+    run.count("restarts")

@@ -58,16 +58,17 @@ class Told:
             self.errors[f"{event}: {str(line.get('error', line.get('exception', '')))[-160:]}"] += 1
 
 
-def read_logs(folder: Path) -> Told:
-    """Read every worker's log; the torn last line of a killed one is left out."""
+def read_logs(folders: list[Path]) -> Told:
+    """Read every worker's and watcher's log; the torn last line of a killed one is left out."""
     told = Told()
-    for line in _lines(folder):
-        told.add(line)
+    for folder in folders:
+        for line in _lines(folder):
+            told.add(line)
     return told
 
 
 def _lines(folder: Path) -> Iterator[dict[str, Any]]:
-    for path in sorted(folder.glob("*.ndjson")):
+    for path in sorted(folder.rglob("*.ndjson")):
         with path.open(encoding="utf-8", errors="replace") as file:
             for text in file:
                 if text.startswith("{"):

@@ -37,12 +37,10 @@ class Looks:
 
     def compare_records(self) -> None:
         """Compare the records with those of the last time, by their inodes."""
-        folder = self._run.storage / f"datasets/quarry/runs/day={self._run.plan.day}/crawl={self._run.crawl}"
-        try:
+        found: dict[str, int] = {}
+        for folder in self._run.storage.glob(f"datasets/quarry/runs/*/crawl={self._run.crawl}"):
             with os.scandir(folder) as entries:
-                found = {e.name: e.inode() for e in entries if e.name.endswith(".json") and e.name[0] != "."}
-        except FileNotFoundError:
-            found = {}
+                found |= {e.name: e.inode() for e in entries if e.name.endswith(".json") and e.name[0] != "."}
         for name, inode in self._inodes.items():
             if found.get(name) != inode:
                 what = "vanished" if name not in found else "was replaced"

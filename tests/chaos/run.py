@@ -7,21 +7,19 @@ import json
 import random
 import time
 from contextlib import suppress
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quarry.crawl.children import make_job
-from quarry.crawl.plan import CrawlPlan, JobPayload, encode
-from quarry.crawl.seeding import seed_crawl
 from quarry.errors import QuarryError
 from quarry.redisio import Retrier, make_client
-from quarry.scheduler import Bounds, CrawlRegistry, Ledger
-from tests.chaos.answer import SCRIPT, answer, params_of, seeds_of
+from quarry.scheduler import Ledger
+from tests.chaos.answer import answer
 from tests.chaos.fleet import SLOTS, WORKERS, Fleet
-from tests.chaos.scripts.graph import SHARES, Graph
+from tests.chaos.scripts.graph import Graph
+from tests.chaos.watcher import Watcher
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from quarry.types import Counts
     from tests.chaos.scenario import Scenario
 
@@ -29,8 +27,9 @@ PARALLEL = WORKERS * SLOTS + 8
 """More than the slots, so that messages wait in the broker's list and can be lost there."""
 
 LEASE_MS = 3_000
-CLAIM_MS = 20_000
-GRACE_MS = 1_500
+SETTINGS = {"QUARRY_LEASE": f"{LEASE_MS}ms", "QUARRY_CLAIM": "20s", "QUARRY_GRACE": "1500ms"}
+"""The ledger's times, as the seeding command's environment."""
+
 REDELIVERIES = 40
 """High: no job may end as `lost` where its worker is killed again and again; that has tests of its own."""
 
@@ -89,74 +88,42 @@ class Run:
         """Connect to Redis, on its own socket."""
         self.client = make_client(self.fleet.server.url)
         self.ledger = Ledger(self.client, self.crawl, retrier=Retrier(20))
-        self.registry = CrawlRegistry(self.client)
 
     async def seed(self) -> None:
-        """Seed the crawl as `quarry run --broker --detach` does."""
-        scripts = Path(__file__).parent / "scripts"
-        self.plan = CrawlPlan(
-            crawl=self.crawl,
-            day=datetime.now(UTC).strftime("%Y-%m-%d"),
-            started_at=time.time(),
-            storage_path=str(self.storage),
-            dataset="quarry",
-            policy="strict",
-            timeout_ms=60_000,
-            scripts_root=str(scripts),
-            cwd=str(scripts),
-            seeded=True,
-            fleet=True,
-            lease_ms=LEASE_MS,
-        )
-        jobs = [
-            make_job(
-                JobPayload(
-                    target=SCRIPT,
-                    path=str(scripts / SCRIPT),
-                    params=params_of(self.graph, n),
-                    source="chaos",
-                    category="default",
-                ),
-                depth=0,
-            )
-            for n in seeds_of(self.graph)
-        ]
-        bounds = Bounds(
-            depth=len(SHARES) - 1,
-            max_runs=None,
-            parallel=PARALLEL,
-            max_attempts=self.scenario.max_attempts,
-            max_redeliveries=REDELIVERIES,
-            lease_ms=LEASE_MS,
-            claim_ms=CLAIM_MS,
-            grace_ms=GRACE_MS,
-            config=encode(self.plan),
-        )
-        batches = [
-            (at, min(at + 500, len(jobs)), jobs[at : at + 500], at + 500 >= len(jobs))
-            for at in range(0, len(jobs), 500)
-        ]
-        await seed_crawl(
-            ledger=self.ledger,
-            registry=self.registry,
-            crawl=self.crawl,
-            seeder="chaos",
-            bounds=bounds,
-            batches=batches,
-        )
+        """Begin the crawl by the real command, and wait until its seeds are in the ledger.
+
+        Raises:
+            RuntimeError: They do not come.
+        """
+        self.watcher = Watcher(self, settings=SETTINGS, parallel=PARALLEL, redeliveries=REDELIVERIES)
+        self.watcher.seed()
+        while (state := await self.ledger.state()).status in {"", "seeding"}:
+            if self.watcher.pid is None:
+                raise RuntimeError(f"the command that seeds ended: {self.watcher.said()}")
+            await asyncio.sleep(0.02)
+        self.started = self.changed = time.monotonic()
+        assert state.parallel == PARALLEL
 
     async def follow(self) -> None:
         """Read the ledger until the crawl is closed and announced; both equations at each read."""
         while not self.closed:
-            try:
-                await self._read()
-            except QuarryError as error:
-                self.note(f"the ledger could not be read: {error.message[:120]}")
+            await self._read_or_note()
             for name in self.fleet.revive():
                 self.count("restarts")
                 self.note(f"worker {name} ended by itself and was started again")
                 self.count("self-exits")
+            if self.watcher.code is not None and not self.watcher_down:
+                await self._read_or_note()
+                if not self.closed:
+                    self.violation(f"the watcher ended with {self.watcher.code}: {self.watcher.said()}")
+                    self.watcher_down = True
             await asyncio.sleep(0.05)
+
+    async def _read_or_note(self) -> None:
+        try:
+            await self._read()
+        except QuarryError as error:
+            self.note(f"the ledger could not be read: {error.message[:120]}")
 
     async def _read(self) -> None:
         counts = await self.ledger.counts()
@@ -169,10 +136,15 @@ class Run:
             self.changed = time.monotonic()
         self.counts = counts
         if counts.idle():
+            if not self.idle_seen:
+                self.note("all jobs are settled")
+            self.idle_seen = True
             state = await self.ledger.state()
             self.closed = state.status == "closed" and state.announced
 
     changed = 0.0
+    idle_seen = False
+    watcher_down = False
 
     async def wait_moment(self, fraction: float, rng: random.Random) -> bool:
         """Wait until so much of the crawl is settled and jobs are leased; false where it ended before."""

@@ -19,8 +19,11 @@ USER = ("ada", "lovelace-1815")
 class Flower:
     """A real Flower on loopback, asked over HTTP."""
 
-    def __init__(self, fleet: Fleet, *arguments: str, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, fleet: Fleet, *arguments: str, env: dict[str, str] | None = None, prefix: str = ""
+    ) -> None:
         self.fleet = fleet
+        self.prefix = prefix
         self.port = free_port()
         made = {"FLOWER_BASIC_AUTH": ":".join(USER), "FLOWER_PORT": str(self.port), **(env or {})}
         self.process = fleet.celery("flower", "-A", "workers.flower", "flower", *arguments, env=made)
@@ -28,7 +31,7 @@ class Flower:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://127.0.0.1:{self.port}{self.prefix}"
 
     def request(self, path: str, *, user: tuple[str, str] | None = USER, method: str = "GET") -> Any:
         headers = {}

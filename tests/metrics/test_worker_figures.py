@@ -23,9 +23,7 @@ def value(figures: WorkerFigures, name: str, **labels: str) -> float | None:
 
 @pytest.mark.clause("METRICS-14")
 def test_runs_events_and_bytes_are_counted(figures):
-    figures.run_ended(
-        "success", 0.2, received={"item": 3, "log": 2}, dropped={"log": 1}, stored_bytes=1_000
-    )
+    figures.run_ended("success", 0.2, received={"item": 3, "log": 2}, dropped={"log": 1}, stored_bytes=1_000)
     figures.run_ended("script_error", 70, received={"item": 1}, dropped={}, stored_bytes=0)
     assert value(figures, "quarry_worker_runs_total", outcome="success") == 1
     assert value(figures, "quarry_worker_runs_total", outcome="script_error") == 1
@@ -54,7 +52,9 @@ def test_deliveries_are_counted_by_how_they_end(figures):
 @pytest.mark.clause("METRICS-15")
 def test_what_is_made_up_makes_no_series(figures):
     before = sum(len(metric.samples) for metric in figures.registry.collect())
-    figures.run_ended("success", 1, received={f"made-up-{n}": 1 for n in range(50)}, dropped={}, stored_bytes=0)
+    figures.run_ended(
+        "success", 1, received={f"made-up-{n}": 1 for n in range(50)}, dropped={}, stored_bytes=0
+    )
     for n in range(50):
         figures.delivery_began()
         figures.delivery_ended(f"made-up-{n}")

@@ -24,10 +24,12 @@ class Ended:
     Attributes:
         points: Names of the points that it reached, in order; the first has number 1.
         code: Exit code; below zero a signal.
+        gave_up: The error with which it left the rest to others; empty if there was none.
     """
 
     points: list[str]
     code: int
+    gave_up: str
 
     def at(self, number: int) -> str:
         """Name a point by what lies behind and before it."""
@@ -68,10 +70,13 @@ class Zygote:
         said_from = self._log.stat().st_size
         self._say(json.dumps(told))
         points: list[str] = []
+        gave_up = ""
         while True:
             heard = self._hear()
             if "point" in heard:
                 points.append(heard["point"])
+            elif "gave_up" in heard:
+                gave_up = heard["gave_up"]
             elif "ask" in heard:
                 assert answer is not None
                 answer(heard["ask"])
@@ -82,7 +87,7 @@ class Zygote:
                     with self._log.open() as log:
                         log.seek(said_from)
                         raise AssertionError(f"{told['body']} ended with {code}:\n{log.read()[-4000:]}")
-                return Ended(points, code)
+                return Ended(points, code, gave_up)
 
     def close(self) -> None:
         """End it."""

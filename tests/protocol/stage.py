@@ -12,6 +12,8 @@ from quarry.redisio.durability import LOCK_KEY
 from tests.protocol.processes import KILLED, Ended, Zygote
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.protocol.scenarios import Scenario
     from tests.scheduler.servers import PrivateServer
 
@@ -32,6 +34,9 @@ class Stage:
         folder: For the dataset.
         scenario: What is played.
         light: Whether scripts are executed by the light executor, not by Quarry's own.
+
+    Attributes:
+        answer: Does what a process asks for at a point: to save what Redis holds, or to let it fall back to that.
     """
 
     def __init__(
@@ -42,6 +47,7 @@ class Stage:
         self._server = server
         self._zygote = zygote
         self._saved: Held = {}
+        self.answer: Callable[[str], None] = self._answer
         self._told: dict[str, Any] = {
             "url": server.url,
             "socket": server.socket,
@@ -131,10 +137,11 @@ class Stage:
 
     def run(self, body: str, **orders: Any) -> Ended:
         """Run a process; orders as in `points.Orders`."""
-        answer = self._answer if "ask" in orders else None
+        answer = self.answer if "ask" in orders else None
         return self._zygote.run({**self._told, "body": body, **orders}, answer=answer)
 
     def _answer(self, word: str) -> None:
+        """Do what a process asks for at a point."""
         if word == "save":
             self._saved = self.snapshot()
         else:

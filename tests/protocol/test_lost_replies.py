@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.protocol.outcome import PREFIX
-from tests.protocol.scenarios import SCENARIOS
-from tests.protocol.trying import Trial
+from tests.protocol.scenarios import FAN, SCENARIOS
+from tests.protocol.trying import LONG, Trial
 
 pytestmark = pytest.mark.slow
 
@@ -28,11 +28,14 @@ def test_the_reply_of_any_command_is_lost(aof_server, zygote, folder, scenario):
     alone = scenario.body in {"work", "finish"}
     lost = 0
     for number, name in enumerate(trial.points, 1):
+        if name == "ledger.begin_close" and not LONG and scenario is not FAN:
+            break
         if name.partition(".")[0] not in {"ledger", "redis"}:
             continue
         ended = trial.play(lose=number)
         assert ended.points[:number] == trial.points[:number]
         assert ended.points[number - 1] in ended.points[number:], f"{name} was not repeated"
+        assert not ended.gave_up
         lost += 1
         # Whom `expire` told of a record that is owed, and who did not hear it, is asked again after a lease.
         finish = not alone or (name == "ledger.expire" and not closed(trial))

@@ -15,6 +15,7 @@ import traceback
 import pyarrow.parquet  # noqa: F401  imported once, here, for all that fork
 import structlog
 
+from quarry.errors import QuarryError
 from tests.protocol.bodies import BODIES, Job
 from tests.protocol.points import Orders, Points, instrument, say
 
@@ -24,8 +25,11 @@ def act(told: dict) -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     given = {name: told[name] for name in ("kill_at", "kill_before", "lose") if name in told}
     orders = Orders(**given, ask={int(number): word for number, word in told.get("ask", {}).items()})
-    with instrument(Points(orders)):
-        asyncio.run(BODIES[told["body"]](Job(told)))
+    try:
+        with instrument(Points(orders)):
+            asyncio.run(BODIES[told["body"]](Job(told)))
+    except QuarryError as error:
+        say({"gave_up": type(error).__name__})
 
 
 def main() -> None:

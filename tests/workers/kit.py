@@ -189,7 +189,9 @@ def celery(url: str, worker: Worker, group: str, command: str, *arguments: str) 
     done = tell(url, group, "-d", worker.name, "-t", "30", "--json", command, *arguments)
     assert done.returncode == 0, (done.stdout, done.stderr[-2000:], worker.text()[-2000:])
     answer = json.loads(next(line for line in done.stdout.splitlines() if line.startswith(("{", "["))))
-    (part,) = [answer] if isinstance(answer, dict) else answer  # `inspect` gives a map, `control` a list of maps
+    (part,) = (
+        [answer] if isinstance(answer, dict) else answer
+    )  # `inspect` gives a map, `control` a list of maps
     return part[worker.name]
 
 
@@ -207,7 +209,13 @@ class Crawl:
         self.storage.mkdir(exist_ok=True)
 
     async def seed(
-        self, jobs: int, *, lease_ms: int = 60_000, parallel: int = 64, queue: str | None = None, **params: Any
+        self,
+        jobs: int,
+        *,
+        lease_ms: int = 60_000,
+        parallel: int = 64,
+        queue: str | None = None,
+        **params: Any,
     ) -> None:
         client = make_client(self.url)
         script = SCRIPTS / "hold.py"
@@ -262,4 +270,3 @@ def openssl(folder: Path) -> tuple[str, str]:
         check=True, capture_output=True,
     )  # fmt: skip
     return str(certificate), str(key)
-

@@ -48,9 +48,7 @@ async def test_inspect_and_control(tmp_path, broker, start_worker):
 async def test_autoscale_grows_with_the_work_and_shrinks_without(tmp_path, broker, start_worker):
     """`--autoscale 6,1`: never more than six runs at once, one slot when nothing is there; the range can be moved."""
     crawl = Crawl(tmp_path, broker.url)
-    worker = start_worker(
-        tmp_path, broker.url, "--autoscale", "6,1", AUTOSCALE_KEEPALIVE="0.5"
-    ).wait_ready()
+    worker = start_worker(tmp_path, broker.url, "--autoscale", "6,1", AUTOSCALE_KEEPALIVE="0.5").wait_ready()
 
     def stats():
         return celery(broker.url, worker, "inspect", "stats")

@@ -4,7 +4,8 @@
 -- ARGV  1 clock override (ms or ''), 2 crawl, 3 message id prefix, 4 key, 5 field of the key in its bucket,
 --       6 TOKEN of the record, 7 n of the record, 8 '1' if it succeeded, 9 attempt, 10 depth,
 --       11 position of the batch, 12 enqueue events behind the batch that the policy dropped,
---       13 number of jobs, 14… five a job: key, field, first attempt, payload, message fragment
+--       13 n of the records of all attempts below this one, 14 number of jobs,
+--       15… five a job: key, field, first attempt, payload, message fragment
 -- Returns  {'ok'|'already', n, idle 0/1}; {'more', position, 0} events from there are missing;
 --          {'closed', 0, 1} the crawl was closed without this job; {'missing'}; {'newer'}
 -- Complexity  O(batch · log pending)
@@ -28,7 +29,7 @@ if not job then
   if not known then mark_seen(bucket, field, ADMITTED, key) end
 end
 take_position(job, token)
-advance(job, tonumber(ARGV[11]), 14, tonumber(ARGV[13]), tonumber(ARGV[12]), n)
+advance(job, tonumber(ARGV[11]), 15, tonumber(ARGV[14]), tonumber(ARGV[12]), n)
 local now = now_ms()
 if job.p < n then
   save_job(key, job)
@@ -49,8 +50,14 @@ end
 local succeeded = ARGV[8] == '1'
 count(succeeded and 'succeeded' or 'failed', 1)
 -- An attempt at or above the winner's was not followed by it: what it had said, this record says or nobody.
+local below = tonumber(ARGV[13])
 for kept, events in pairs(job.k or {}) do
-  if tonumber(kept) >= attempt then count('replayed', events) end
+  if tonumber(kept) >= attempt then count('replayed', events) else below = below - events end
+end
+-- Retries that a Redis that fell back has forgotten: their records prove that their events were received.
+if below > 0 then
+  count('received', below)
+  count('duplicate', below)
 end
 mark_seen(bucket, field, succeeded and SUCCEEDED or FAILED, key)
 redis.call('ZREM', PENDING, key)
