@@ -1,27 +1,24 @@
-"""Seeds one crawl into a fleet's ledger, by the library that ``quarry run --broker`` uses."""
+"""One crawl on a fleet, begun as a user would begin it: ``quarry run --broker … --detach``."""
 
 from __future__ import annotations
 
-import time
+import asyncio
+import json
+import sys
 from typing import TYPE_CHECKING
 
-from quarry.config.load import Inputs, load_settings
-from quarry.crawl.children import make_job
-from quarry.crawl.seeding import SeedBatch, seed_crawl
+from bench.fleet.fleet import SCRIPTS, environment
+from quarry.errors import LedgerMissingError
 from quarry.redisio import make_client
-from quarry.scheduler import CrawlRegistry, Ledger
-from quarry.types import new_token
-from quarry.wiring import make_bounds, make_dataset, make_plan, make_root
-
-from bench.fleet.fleet import SCRIPTS
+from quarry.scheduler import Ledger
+from quarry.types import Counts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from bench.fleet.shapes import Shape
 
-_BATCH = 500
+_DEEPEST = 1_000_000
 
 
 class BenchCrawl:
@@ -30,55 +27,68 @@ class BenchCrawl:
     Args:
         url: Of the fleet's Redis.
         shape: What to crawl.
-        storage: Storage path.
+        work: Folder for storage, state and seed file.
         parallel: Runs at once over the fleet.
 
     Attributes:
+        crawl: Its id.
         ledger: Of the crawl.
-        folder: Its dataset.
+        dataset: Folder of its dataset.
     """
 
-    def __init__(self, url: str, shape: Shape, *, storage: Path, parallel: int) -> None:
+    def __init__(self, url: str, shape: Shape, *, work: Path, parallel: int) -> None:
+        self.crawl = f"bench-{shape.name}-{shape.jobs}"
+        self.dataset = work / "data" / "datasets" / "quarry"
+        self._url = url
         self._shape = shape
-        flags = {"storage.path": str(storage), "parallel": str(parallel), "broker": url}
-        if shape.depth is not None:
-            flags["depth"] = str(shape.depth)
-        script = str(SCRIPTS / f"{shape.name}.py")
-        inputs = Inputs(flags=flags, script=script, config=None, environment={}, cwd=str(SCRIPTS), run=True)
-        self._settings = load_settings(inputs).settings
-        self._plan = make_plan(self._settings, crawl=f"bench-{shape.name}-{shape.jobs}", now=time.time())
-        self._root = make_root(self._settings, self._plan)
-        self.folder = make_dataset(self._settings, self._plan).root
+        self._work = work
+        self._parallel = parallel
         self._client = make_client(url)
-        self.ledger = Ledger(self._client, self._plan.crawl)
+        self.ledger = Ledger(self._client, self.crawl)
 
     async def seed(self) -> None:
-        """Admit all roots."""
-        await seed_crawl(
-            ledger=self.ledger,
-            registry=CrawlRegistry(self._client),
-            crawl=self._plan.crawl,
-            seeder=new_token(),
-            bounds=make_bounds(self._settings, self._plan),
-            batches=self._batches(),
+        """Admit all roots; returns when the command has left.
+
+        Raises:
+            RuntimeError: The command failed; with what it said.
+        """
+        process = await asyncio.create_subprocess_exec(
+            *self._command(),
+            env=environment(self._url, self._work),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
         )
+        try:
+            _, said = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        if process.returncode:
+            raise RuntimeError(
+                f"quarry run ended with {process.returncode}: {said.decode(errors='replace')[-3000:]}"
+            )
+
+    async def counts(self) -> Counts:
+        """Read the counters; zeros before the crawl is there."""
+        try:
+            return await self.ledger.counts()
+        except LedgerMissingError:
+            return Counts()
 
     async def close(self) -> None:
         """End the connection."""
         await self._client.aclose()
 
-    def _batches(self) -> Iterator[SeedBatch]:
-        batch, offset = [], 0
-        for params in self._shape.roots():
-            if len(batch) == _BATCH:
-                yield offset, offset + len(batch), batch, False
-                offset += len(batch)
-                batch = []
-            run_id = None if offset or batch or self._shape.name != "links" else self._plan.crawl
-            root = {**_fields(self._root), "params": params, "run_id": run_id}
-            batch.append(make_job(type(self._root)(**root), depth=0))
-        yield offset, offset + len(batch), batch, True
-
-
-def _fields(value: object) -> dict[str, object]:
-    return {name: getattr(value, name) for name in value.__struct_fields__}  # type: ignore[attr-defined]
+    def _command(self) -> list[str]:
+        shape = self._shape
+        argv = [sys.executable, "-m", "quarry.cli", "run", str(SCRIPTS / f"{shape.name}.py"), "--detach"]
+        argv += ["--run-id", self.crawl, "--parallel", str(self._parallel), "--format", "json"]
+        argv += ["--storage-path", str(self._work / "data")]
+        if shape.depth is None:
+            return [*argv, "--depth", str(_DEEPEST), "--job", json.dumps(next(shape.roots()))]
+        seeds = self._work / "seeds"
+        with seeds.open("w") as file:
+            file.writelines(json.dumps(params) + "\n" for params in shape.roots())
+        return [*argv, "--seeds", str(seeds)]

@@ -33,7 +33,9 @@ def watched(points: Sequence[tuple[float, float]], total: float) -> list[tuple[f
     return [point for point in points if point[0] >= total - last]
 
 
-def commands(before: dict[str, dict[str, float]], after: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+def commands(
+    before: dict[str, dict[str, float]], after: dict[str, dict[str, float]]
+) -> dict[str, dict[str, float]]:
     """Give calls and microseconds by command between two readings of ``INFO commandstats``."""
     found = {}
     for name, now in after.items():

@@ -102,9 +102,7 @@ class Fleet:
         argv += ["--without-gossip", "--without-mingle"]
         if self._strace is not None:
             argv = ["strace", "-f", "-c", "-S", "calls", "-o", f"{self._strace}.{number}", *argv]
-        env = {name: value for name, value in os.environ.items() if not name.startswith("QUARRY_")}
-        env |= {"QUARRY_BROKER": self.url, "QUARRY_SCRIPTS_ROOT": str(SCRIPTS)}
-        env |= {"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [env.get("PYTHONPATH")])][::-1])}
+        env = environment(self.url, self.folder) | {"QUARRY_SCRIPTS_ROOT": str(SCRIPTS)}
         with self._log(number).open("wb") as log:
             return subprocess.Popen(
                 argv,
@@ -133,3 +131,14 @@ class Fleet:
                 if time.monotonic() > deadline:
                     raise TimeoutError(f"{waiting} of {self._count} workers were ready after {_START_S} s")
                 time.sleep(0.02)
+
+
+def environment(url: str, work: Path) -> dict[str, str]:
+    """Give the environment of a Quarry process: this fleet's broker, this folder's state, this tree's code."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("QUARRY_")}
+    paths = [str(ROOT), *filter(None, [env.get("PYTHONPATH")])]
+    return env | {
+        "QUARRY_BROKER": url,
+        "XDG_STATE_HOME": str(work / "state"),
+        "PYTHONPATH": os.pathsep.join(paths),
+    }

@@ -49,7 +49,13 @@ def main(argv: list[str] | None = None) -> int:
     work = Path(tempfile.mkdtemp(prefix="quarry-fleet-", dir=options.storage))
     try:
         with _site(options) as site:
-            shape = Shape(name=options.shape, jobs=options.jobs, each=options.each, page_bytes=options.page_bytes, site=site)
+            shape = Shape(
+                name=options.shape,
+                jobs=options.jobs,
+                each=options.each,
+                page_bytes=options.page_bytes,
+                site=site,
+            )
             found = measure(shape, options, work)
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -68,15 +74,15 @@ def measure(shape: Shape, options: argparse.Namespace, work: Path) -> dict[str, 
         work: Folder for everything; on the storage that is to be measured.
     """
     with Fleet(work / "fleet", workers=options.workers, slots=options.slots, strace=options.strace) as fleet:
-        found = asyncio.run(_measure(shape, options, work / "data", fleet))
+        found = asyncio.run(_measure(shape, options, work, fleet))
     return {**found, "complete": True}
 
 
-async def _measure(shape: Shape, options: argparse.Namespace, storage: Path, fleet: Fleet) -> dict[str, Any]:
-    crawl = BenchCrawl(fleet.url, shape, storage=storage, parallel=options.parallel)
+async def _measure(shape: Shape, options: argparse.Namespace, work: Path, fleet: Fleet) -> dict[str, Any]:
+    crawl = BenchCrawl(fleet.url, shape, work=work, parallel=options.parallel)
     sampler = Sampler(fleet)
     head = _head(shape, options)
-    samples = [sampler.sample(await _counts(crawl, seeding=True))]
+    samples = [sampler.sample(await crawl.counts())]
     started = time.monotonic()
     seeding = asyncio.create_task(crawl.seed())
     kept, moved, runs, asked = started, started, 0, 0
@@ -87,7 +93,7 @@ async def _measure(shape: Shape, options: argparse.Namespace, storage: Path, fle
                 seeding.result()
             if dead := fleet.dead_workers():
                 raise RuntimeError(dead[0])
-            counts = await _counts(crawl, seeding=not seeding.done())
+            counts = await crawl.counts()
             asked += 1
             samples.append(sampler.sample(counts))
             now = time.monotonic()
@@ -121,11 +127,15 @@ async def _measure(shape: Shape, options: argparse.Namespace, storage: Path, fle
         "runs_per_s": round(shape.jobs / settled_s, 2),
         "polls": asked,
         "cpu_ms_per_run": _cpu(samples[-2], shape.jobs),
-        "redis": {**figures.add_up(stats, runs=shape.jobs), **_per_run(traffic, shape.jobs), "commands_by_name": stats},
+        "redis": {
+            **figures.add_up(stats, runs=shape.jobs),
+            **_per_run(traffic, shape.jobs),
+            "commands_by_name": stats,
+        },
         "redis_close": figures.add_up(closing, runs=shape.jobs),
         "redis_memory": _memory(samples, shape.jobs),
         "worker_io": _per_run(io, shape.jobs),
-        "storage": storage_of(crawl.folder),
+        "storage": storage_of(crawl.dataset),
         "counts": counts.fanout(),
         "memory": _worker_memory(samples, options),
         "samples": samples,
@@ -148,9 +158,21 @@ def checks(found: dict[str, Any], shape: Shape) -> list[dict[str, Any]]:
     records = found["storage"]["by_tree"].get("runs", {}).get("files", 0)
     steepest = max(worker["slope_bytes_per_run"] for worker in found["memory"]["workers"])
     return [
-        {"name": "counts", "ok": not wrong, "told": f"(is, should be): {wrong}" if wrong else f"{shape.jobs} succeeded"},
-        {"name": "received", "ok": counts["received"] == received, "told": f"{counts['received']} = {received}"},
-        {"name": "admitted", "ok": counts["admitted"] == admitted, "told": f"{counts['admitted']} = {admitted}"},
+        {
+            "name": "counts",
+            "ok": not wrong,
+            "told": f"(is, should be): {wrong}" if wrong else f"{shape.jobs} succeeded",
+        },
+        {
+            "name": "received",
+            "ok": counts["received"] == received,
+            "told": f"{counts['received']} = {received}",
+        },
+        {
+            "name": "admitted",
+            "ok": counts["admitted"] == admitted,
+            "told": f"{counts['admitted']} = {admitted}",
+        },
         {"name": "records", "ok": records == shape.jobs, "told": f"{records} commit records"},
         {
             "name": "worker memory",
@@ -180,18 +202,6 @@ def write(path: Path | None, found: dict[str, Any]) -> None:
     part.replace(path)
 
 
-async def _counts(crawl: BenchCrawl, *, seeding: bool) -> Any:
-    from quarry.errors import LedgerMissingError
-    from quarry.types import Counts
-
-    try:
-        return await crawl.ledger.counts()
-    except LedgerMissingError:
-        if not seeding:
-            raise
-        return Counts()  # before its first batch
-
-
 async def _wait_closed(crawl: BenchCrawl, fleet: Fleet) -> float:
     """Wait for summary and index; give the seconds."""
     started = time.monotonic()
@@ -209,14 +219,27 @@ def _head(shape: Shape, options: argparse.Namespace) -> dict[str, Any]:
         "kind": "fleet",
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "machine": machine(),
-        "shape": {"name": shape.name, "jobs": shape.jobs, "events": shape.events, "enqueues": shape.enqueues, "page_bytes": shape.page_bytes},
-        "fleet": {"workers": options.workers, "slots": options.slots, "parallel": options.parallel, "traced": options.strace is not None},
+        "shape": {
+            "name": shape.name,
+            "jobs": shape.jobs,
+            "events": shape.events,
+            "enqueues": shape.enqueues,
+            "page_bytes": shape.page_bytes,
+        },
+        "fleet": {
+            "workers": options.workers,
+            "slots": options.slots,
+            "parallel": options.parallel,
+            "traced": options.strace is not None,
+        },
     }
 
 
 def machine() -> dict[str, Any]:
     """Say what kind of machine this is; nothing that names it."""
-    version = subprocess.run(["redis-server", "--version"], capture_output=True, text=True, check=False).stdout
+    version = subprocess.run(
+        ["redis-server", "--version"], capture_output=True, text=True, check=False
+    ).stdout
     return {
         "cores": len(os.sched_getaffinity(0)),
         "architecture": platform.machine(),
@@ -281,7 +304,9 @@ def _site(options: argparse.Namespace) -> Iterator[str]:
 
 
 def _parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--jobs", type=int, required=True)
     parser.add_argument("--shape", choices=["tiny", "items", "links", "pages"], default="tiny")
     parser.add_argument("--each", type=int, default=20, help="items or enqueues of a run (items, links)")
@@ -292,10 +317,17 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--storage", type=Path, default=None, help="folder to work in, such as /dev/shm")
     parser.add_argument("--out", type=Path, default=None, help="JSON; standard output without it")
     parser.add_argument("--interval", type=float, default=1.0, help="seconds between samples")
-    parser.add_argument("--stall", type=float, default=_STALL_S, help="give up when no run ended for so many seconds")
-    parser.add_argument("--strace", type=Path, default=None, help="count system calls into FILE.0, FILE.1 … (slow)")
+    parser.add_argument(
+        "--stall", type=float, default=_STALL_S, help="give up when no run ended for so many seconds"
+    )
+    parser.add_argument(
+        "--strace", type=Path, default=None, help="count system calls into FILE.0, FILE.1 … (slow)"
+    )
     options = parser.parse_args(argv)
-    if min(options.jobs, options.each, options.workers, options.slots, options.parallel, options.page_bytes) < 1:
+    if (
+        min(options.jobs, options.each, options.workers, options.slots, options.parallel, options.page_bytes)
+        < 1
+    ):
         parser.error("every number must be at least 1")
     return options
 

@@ -51,14 +51,14 @@ class Sampler:
         }
 
     def cpu_s(self) -> dict[str, float]:
-        """CPU seconds so far: workers, executors with their guards, Redis, and this process (seeds, samples)."""
+        """CPU seconds so far: workers, executors with their guards, Redis, and the command that seeds (at its end)."""
         pids = [worker.pid for worker in self._fleet.workers]
         own = os.times()
         return {
             "workers": sum(map(procfs.own_cpu_s, pids)),
             "executors": sum(map(procfs.cpu_below_s, pids)),
             "redis": procfs.own_cpu_s(self._fleet.server.pid or 0),
-            "driver": own.user + own.system,
+            "seeder": own.children_user + own.children_system,
         }
 
     def redis(self) -> tuple[dict[str, Any], dict[str, Any]]:

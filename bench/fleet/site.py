@@ -8,19 +8,28 @@ import sys
 
 def page(size: int) -> bytes:
     """Make a page of about that size, with links like a shop's."""
-    row = '<li class="product"><a href="/p/{n}">Product number {n}</a> <span class="price">{n}.99</span></li>\n'
+    row = (
+        '<li class="product"><a href="/p/{n}">Product number {n}</a> <span class="price">{n}.99</span></li>\n'
+    )
     rows, n, left = [], 0, size - 120
     while left > 0:
         rows.append(row.format(n=n))
         left -= len(rows[-1])
         n += 1
-    return ("<!doctype html><html><head><title>A page</title></head><body><ul>" + "".join(rows) + "</ul></body></html>").encode()
+    return (
+        "<!doctype html><html><head><title>A page</title></head><body><ul>"
+        + "".join(rows)
+        + "</ul></body></html>"
+    ).encode()
 
 
 async def main() -> None:
     """Serve until standard input ends."""
     body = page(int(sys.argv[1]))
-    answer = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    answer = (
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: %d\r\n\r\n" % len(body)
+        + body
+    )
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -48,6 +48,7 @@ def view_document(view: CrawlView) -> dict[str, Any]:
             "max_attempts": state.max_attempts,
             "max_redeliveries": state.max_redeliveries,
         },
+        "peak_leased": state.peak_leased,
         "fanout": view.counts.fanout(),
         "imbalances": view.counts.imbalances(),
     }

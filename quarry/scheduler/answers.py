@@ -191,6 +191,7 @@ class LedgerState:
         stop_reason: Why it was stopped; empty if it was not.
         scripts: SHA-256 of the scripts that the crawl executes, by target.
         lease_ms: Bound.
+        peak_leased: The most leases that there were at once; 0 where an older worker handed them all out.
     """
 
     exists: bool
@@ -213,3 +214,4 @@ class LedgerState:
     stop_reason: str = ""
     scripts: dict[str, str] = field(default_factory=dict)
     lease_ms: int = 0
+    peak_leased: int = 0

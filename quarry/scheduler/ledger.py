@@ -56,6 +56,7 @@ class Ledger(DeliverySteps, CrawlSteps):
             now_ms=int(read["now_ms"]),
             stop_reason=read.get("stop_reason", ""),
             lease_ms=int(read["lease_ms"]),
+            peak_leased=int(read.get("peak_leased", 0)),
             scripts={
                 name.removeprefix(_SCRIPT): sha256
                 for name, sha256 in read.items()

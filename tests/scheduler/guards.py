@@ -263,6 +263,8 @@ GUARDS = [
        "test_claim::test_the_lowest_depth_goes_first_and_first_come_first_served_within_it"),
     _G("lib/dispatch_v2.lua", "leases are bounded by parallel", "head.parallel - current('leased')", "HAND_OUTS",
        "test_claim::test_at_most_parallel_leases_are_out"),
+    _G("lib/dispatch_v2.lua", "the most leases at once are noted", "'peak_leased', leased)", "'peak_leased', 0)",
+       "test_fleet_steps::test_the_most_leases_at_once_are_noted"),
     _G("lib/dispatch_v2.lua", "at most 500 a call", "HAND_OUTS = 500", "HAND_OUTS = 5000",
        "test_claim::test_at_most_500_leases_are_handed_out_a_call_and_the_rest_by_the_next"),
     _G("lib/dispatch_v2.lua", "a lease begins unclaimed", "job.s, job.t = 'l', nil", "job.s, job.t = 'l', 'T1'",

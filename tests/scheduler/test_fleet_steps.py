@@ -132,3 +132,15 @@ async def test_state_says_what_time_it_is_in_redis(crawl):
     crawl.clock.advance(1500)
     state = await crawl.ledger.state()
     assert state.now_ms - state.created_ms == 1500
+
+
+@pytest.mark.clause("LEDGER-43")
+async def test_the_most_leases_at_once_are_noted(crawl):
+    """It never falls, and never exceeds `parallel`."""
+    await crawl.begin("a b c d e", parallel=3)
+    assert (await crawl.ledger.state()).peak_leased == 3
+    for name in "abcd":
+        await crawl.claim(name)
+        await crawl.settle(name)
+    assert (await crawl.counts()).leased == 1
+    assert (await crawl.ledger.state()).peak_leased == 3

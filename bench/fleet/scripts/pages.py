@@ -8,4 +8,6 @@ async def run(ctx: Context) -> None:
     page = await ctx.http.get(ctx.job["url"])
     page.raise_for_status()
     tree = page.html()
-    await ctx.emit.item("tiny", {"n": ctx.job["n"], "title": tree.css_first("title").text(), "links": len(tree.css("a"))})
+    await ctx.emit.item(
+        "tiny", {"n": ctx.job["n"], "title": tree.css_first("title").text(), "links": len(tree.css("a"))}
+    )
