@@ -2,7 +2,8 @@
 
 The broker is ``QUARRY_BROKER``. The settings of `flower_settings` are defaults: a ``FLOWER_*`` variable and a
 flag beat them (``FLOWER_PORT=80``, ``--port=80``). The password belongs into the environment, as
-``FLOWER_BASIC_AUTH=user:password``, since a process list shows flags. docs/monitoring.md explains each setting.
+``FLOWER_BASIC_AUTH=user:password``, since a process list shows flags. docs/monitoring.md
+explains each setting.
 """
 
 from __future__ import annotations

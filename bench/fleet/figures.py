@@ -11,8 +11,11 @@ WATCHED_RUNS = 20_000
 WATCHED_SHARE = 0.4
 
 INNER = frozenset(
-    "time hget hset hmget hdel hincrby zadd zrem zpopmin zrangebyscore lindex lpush setbit pexpire expire hgetall zcard"
-    " zscore zrange hexists hlen llen bitcount hsetnx".split()
+    {
+        *("time", "hget", "hset", "hsetnx", "hmget", "hdel", "hincrby", "hgetall", "hexists", "hlen"),
+        *("zadd", "zrem", "zpopmin", "zrange", "zrangebyscore", "zcard", "zscore"),
+        *("lindex", "lpush", "llen", "setbit", "bitcount", "pexpire", "expire"),
+    }
 )
 """Commands that Quarry's Lua calls; no client of Quarry or Celery sends one of them by itself."""
 

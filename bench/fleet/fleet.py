@@ -112,7 +112,7 @@ class Fleet:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=make_parent_death_hook(),
+                preexec_fn=make_parent_death_hook(),  # noqa: PLW1509 -- it allocates and locks nothing
             )
 
     def _log(self, number: int) -> Path:
@@ -134,7 +134,7 @@ class Fleet:
 
 
 def environment(url: str, work: Path) -> dict[str, str]:
-    """Give the environment of a Quarry process: this fleet's broker, this folder's state, this tree's code."""
+    """Give the environment of a Quarry process: this broker, this folder's state, this tree's code."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("QUARRY_")}
     paths = [str(ROOT), *filter(None, [env.get("PYTHONPATH")])]
     return env | {

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import random
 import sys
 import tempfile
@@ -33,6 +32,7 @@ TARGET_BYTES = 40
 TARGET_KEYS = 1_000_000
 _BATCH = 500
 _TOKEN = "T" * 24
+_WIDE_BUCKETS, _WIDE_KEYS = 20, 10_000
 _URL = "https://shop.example/category/product-{n}"
 
 
@@ -79,6 +79,7 @@ async def _measure(url: str, sizes: list[int], pending: int) -> dict[str, Any]:
             "buckets": BUCKETS,
             "pending": await measure_pending(client, pending),
             "seen_keys": await measure_seen(client, sizes),
+            "wide_key_bytes": await measure_wide(client),
         }
     finally:
         await client.aclose()
@@ -114,6 +115,20 @@ async def measure_seen(client: RedisClient, sizes: list[int]) -> list[dict[str, 
         )
         print(f"{known} keys: {rows[-1]['bytes_per_key']:.1f} bytes a key", file=sys.stderr)
     return rows
+
+
+async def measure_wide(client: RedisClient) -> float:
+    """Give the bytes a key costs in a bucket that has outgrown the compact form.
+
+    So many keys take long to admit; the buckets are filled directly, with fields and values as Lua would.
+    """
+    source, base = random.Random(7), await _used(client)
+    for bucket in range(_WIDE_BUCKETS):
+        fields = {source.randbytes(15): "2" for _ in range(_WIDE_KEYS)}
+        await client.hset(f"wide:{bucket}", mapping=fields)
+    bytes_per_key = (await _used(client) - base) / (_WIDE_BUCKETS * _WIDE_KEYS)
+    await client.delete(*[f"wide:{bucket}" for bucket in range(_WIDE_BUCKETS)])
+    return bytes_per_key
 
 
 async def measure_pending(client: RedisClient, jobs: int) -> dict[str, Any]:

@@ -107,10 +107,11 @@ async def _measure(shape: Shape, options: argparse.Namespace, work: Path, fleet:
                 kept = now
                 write(options.out, {**head, "complete": False, "samples": samples})
         settled_s = time.monotonic() - started
+        settled = samples[-1]
         before, after = sampler.redis()
         io = sampler.io()
         traffic = sampler.traffic()
-        close_s = await _wait_closed(crawl, fleet)
+        close_s = await _wait_closed(crawl, fleet, sampler, samples)
         counts = await crawl.ledger.counts()
         samples.append(sampler.sample(counts))
     finally:
@@ -126,14 +127,14 @@ async def _measure(shape: Shape, options: argparse.Namespace, work: Path, fleet:
         "close_seconds": round(close_s, 3),
         "runs_per_s": round(shape.jobs / settled_s, 2),
         "polls": asked,
-        "cpu_ms_per_run": _cpu(samples[-2], shape.jobs),
+        "cpu_ms_per_run": _cpu(settled, shape.jobs),
         "redis": {
             **figures.add_up(stats, runs=shape.jobs),
             **_per_run(traffic, shape.jobs),
             "commands_by_name": stats,
         },
         "redis_close": figures.add_up(closing, runs=shape.jobs),
-        "redis_memory": _memory(samples, shape.jobs),
+        "redis_memory": _memory(samples, settled, shape.jobs),
         "worker_io": _per_run(io, shape.jobs),
         "storage": storage_of(crawl.dataset),
         "counts": counts.fanout(),
@@ -202,14 +203,19 @@ def write(path: Path | None, found: dict[str, Any]) -> None:
     part.replace(path)
 
 
-async def _wait_closed(crawl: BenchCrawl, fleet: Fleet) -> float:
-    """Wait for summary and index; give the seconds."""
-    started = time.monotonic()
+async def _wait_closed(
+    crawl: BenchCrawl, fleet: Fleet, sampler: Sampler, samples: list[dict[str, Any]]
+) -> float:
+    """Wait for summary and index, sampling memory meanwhile; give the seconds."""
+    started = sampled = time.monotonic()
     while not (await crawl.ledger.state()).announced:
         if dead := fleet.dead_workers():
             raise RuntimeError(dead[0])
         if time.monotonic() - started > _CLOSE_S:
             raise TimeoutError("the crawl was not closed")
+        if time.monotonic() - sampled > 1.0:
+            sampled = time.monotonic()
+            samples.append(sampler.sample(await crawl.counts()))
         await asyncio.sleep(0.1)
     return time.monotonic() - started
 
@@ -257,8 +263,8 @@ def _per_run(values: dict[str, int], jobs: int) -> dict[str, float]:
     return {name: round(value / jobs, 2) for name, value in values.items()}
 
 
-def _memory(samples: list[dict[str, Any]], jobs: int) -> dict[str, float]:
-    first, last = samples[0], samples[-2]
+def _memory(samples: list[dict[str, Any]], last: dict[str, Any], jobs: int) -> dict[str, float]:
+    first = samples[0]
     fullest = max(samples, key=lambda sample: sample["redis_used"])
     return {
         "start": first["redis_used"],
@@ -270,20 +276,25 @@ def _memory(samples: list[dict[str, Any]], jobs: int) -> dict[str, float]:
 
 
 def _worker_memory(samples: list[dict[str, Any]], options: argparse.Namespace) -> dict[str, Any]:
-    """Memory of each worker over its own runs, taken as an equal share of all."""
+    """Memory of each worker over its own runs, taken as an equal share of all.
+
+    Only while runs were left: then the close begins, which reads all records into one worker.
+    """
     runs = samples[-1]["runs"]
+    working = [sample for sample in samples if sample["runs"] < runs] or samples[:1]
     workers = []
     for number in range(options.workers):
-        line = [(s["runs"] / options.workers, s["worker_pss"][number]) for s in samples[:-1]]
+        line = [(s["runs"] / options.workers, s["worker_pss"][number]) for s in working]
         last = figures.watched(line, runs / options.workers)
         workers.append(
             {
                 "start_bytes": line[0][1],
                 "end_bytes": line[-1][1],
                 "highest_bytes": max(bytes_ for _, bytes_ in line),
+                "highest_bytes_at_close": max(s["worker_pss"][number] for s in samples),
                 "slope_bytes_per_run": round(figures.slope(last), 1),
                 "slope_over_runs": round(last[-1][0] - last[0][0]) if last else 0,
-                "executors_highest_bytes": max(s["executors_pss"][number] for s in samples),
+                "executors_highest_bytes": max(s["executors_pss"][number] for s in working),
             }
         )
     return {"workers": workers, "judged": runs >= 10_000}
@@ -324,10 +335,9 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         "--strace", type=Path, default=None, help="count system calls into FILE.0, FILE.1 … (slow)"
     )
     options = parser.parse_args(argv)
-    if (
-        min(options.jobs, options.each, options.workers, options.slots, options.parallel, options.page_bytes)
-        < 1
-    ):
+    if options.each < 0 or (options.each == 0 and options.shape != "items"):
+        parser.error("--each must be at least 1 (0 for items)")
+    if min(options.jobs, options.workers, options.slots, options.parallel, options.page_bytes) < 1:
         parser.error("every number must be at least 1")
     return options
 

@@ -40,7 +40,7 @@ def pss_bytes(pid: int) -> int:
 
 
 def io_of(pid: int) -> dict[str, int]:
-    """Reads and writes of one process: ``syscr``, ``syscw``, ``rchar``, ``wchar``, ``write_bytes`` and others."""
+    """Reads and writes of one process: ``syscr``, ``syscw``, ``write_bytes`` and others."""
     lines = _read(Path(f"/proc/{pid}/io")).decode().splitlines()
     return {name: int(value) for name, _, value in (line.partition(": ") for line in lines)}
 

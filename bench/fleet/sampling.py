@@ -51,7 +51,7 @@ class Sampler:
         }
 
     def cpu_s(self) -> dict[str, float]:
-        """CPU seconds so far: workers, executors with their guards, Redis, and the command that seeds (at its end)."""
+        """CPU seconds so far: workers, executors, Redis, and (at its end) the command that seeds."""
         pids = [worker.pid for worker in self._fleet.workers]
         own = os.times()
         return {

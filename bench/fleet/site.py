@@ -1,4 +1,7 @@
-"""Serves pages of one size on loopback: ``python bench/fleet/site.py BYTES``; prints its address, ends with stdin."""
+"""Serves pages of one size on loopback, until standard input ends; prints its address.
+
+python bench/fleet/site.py BYTES
+"""
 
 from __future__ import annotations
 

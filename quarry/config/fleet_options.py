@@ -21,6 +21,7 @@ FLEET_OPTIONS: tuple[Option, ...] = (
         " without it everything runs on this machine",
         env="QUARRY_BROKER",
         section=_FLEET,
+        secret=True,
     ),
     Option(
         "detach",

@@ -19,6 +19,7 @@ class Option(NamedTuple):
         path: Whether the value names a file or folder: relative to the configuration file's folder when it
             comes from there, else to the working directory.
         section: Heading in the help text.
+        secret: Whether the value may hold a secret: no message repeats it.
     """
 
     key: str
@@ -30,3 +31,4 @@ class Option(NamedTuple):
     in_file: bool = True
     path: bool = False
     section: str = "Job"
+    secret: bool = False

@@ -104,9 +104,10 @@ def _add(
 ) -> None:
     found, faults = check_values(model, raw)
     for fault in faults:
-        shown = f", not {_shown(_at(raw, fault.key))}" if show else ""
-        gathered.faulty.add(".".join(fault.key))
-        gathered.problems.append(f"{name_of('.'.join(fault.key))}: {fault.problem}{shown}")
+        key = ".".join(fault.key)
+        shown = f", not {_shown(_at(raw, fault.key))}" if show and not option_of(key).secret else ""
+        gathered.faulty.add(key)
+        gathered.problems.append(f"{name_of(key)}: {fault.problem}{shown}")
     for key, value in found.items():
         gathered.values[key] = Given(value, name_of(key), cwd)
 

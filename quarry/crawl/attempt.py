@@ -206,7 +206,7 @@ class Attempt:
             report.duration_ms / 1000,
             received=counters.received,
             dropped=counters.dropped,
-            stored_bytes=sum(file.bytes for file in (*record.files, *record.sidecars)),
+            stored_bytes=sum(f.bytes for f in record.files) + sum(f.bytes for f in record.sidecars),
         )
         return record
 

@@ -33,7 +33,7 @@ def load_factory(dotted: str) -> Callable[[str, int], Deliverer]:
 
     Args:
         dotted: ``package.module:function``; it is called with the broker's URL (redis-py's spelling) and the
-            pool's concurrency.
+            most deliveries at once that the pool may be grown to.
 
     Raises:
         ConfigError: The name has no colon, or the module no such function.

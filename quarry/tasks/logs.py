@@ -20,17 +20,19 @@ class DescriptorHandler(logging.Handler):
 
     def __init__(self, descriptor: int) -> None:
         super().__init__()
-        self._descriptor = descriptor
+        self.descriptor = descriptor
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line."""
         try:
-            os.write(self._descriptor, self.format(record).encode("utf-8", "backslashreplace") + b"\n")
+            os.write(self.descriptor, self.format(record).encode("utf-8", "backslashreplace") + b"\n")
         except Exception:  # noqa: BLE001 -- logging's own rule: an error of the log is no error of the program
             self.handleError(record)
 
 
-def configure_logging(*, loglevel: int | str | None = None, descriptor: int = 2, **_: Any) -> None:
+def configure_logging(
+    *, loglevel: int | str | None = None, descriptor: int = 2, logfile: str | None = None, **_: Any
+) -> None:
     """Send structlog's and the standard library's records to `descriptor` as NDJSON.
 
     Also a receiver of Celery's ``setup_logging`` signal, which then leaves logging alone.
@@ -38,7 +40,10 @@ def configure_logging(*, loglevel: int | str | None = None, descriptor: int = 2,
     Args:
         loglevel: Of the root logger; INFO where none is given.
         descriptor: An open file descriptor.
+        logfile: File to append to in its place (``--logfile``); it stays open as long as the process.
     """
+    if logfile:
+        descriptor = os.open(logfile, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -67,3 +72,12 @@ def configure_logging(*, loglevel: int | str | None = None, descriptor: int = 2,
     root.setLevel(loglevel or logging.INFO)
     for name in _CHATTY:  # a line a message costs more than the message
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def log_descriptors() -> list[int]:
+    """Give the open files that the log goes to now; none before it is configured."""
+    return [
+        handler.descriptor
+        for handler in logging.getLogger().handlers
+        if isinstance(handler, DescriptorHandler)
+    ]

@@ -16,6 +16,7 @@ from celery import bootsteps
 from quarry.errors import ConfigError
 from quarry.lode.probe import probe_storage
 from quarry.redisio import Finding, Reach, Severity, check_broker, read_broker_facts, redacted
+from quarry.tasks.logs import log_descriptors
 from quarry.tasks.places import check_scripts_root, check_storage
 from quarry.tasks.urls import parse_broker_url
 
@@ -112,9 +113,13 @@ def _scripts_root(environ: Mapping[str, str]) -> str | None:
 
 
 def refuse(problems: list[str]) -> NoReturn:
-    """End the process with one line a problem on standard error, in one write."""
-    lines = "".join(f"quarry worker: {problem}\n" for problem in problems)
-    os.write(2, lines.encode("utf-8", "backslashreplace"))
+    """End the process with one line a problem on standard error, and in the log file where there is one.
+
+    A detached worker has no standard error.
+    """
+    lines = "".join(f"quarry worker: {problem}\n" for problem in problems).encode("utf-8", "backslashreplace")
+    for descriptor in {2, *log_descriptors()}:
+        os.write(descriptor, lines)
     raise SystemExit(EXIT_REFUSED)
 
 

@@ -59,7 +59,9 @@ def _spoilt_by_storage(run: Run, record: CommitRecord) -> bool:
 
 def _check_jobs(run: Run, records: dict[str, CommitRecord], spoilt: set[str]) -> None:
     wanted = run.answer.jobs
-    needed = set(wanted.values()) if not spoilt else _reached_without(run, {wanted.get(k, -1) for k in spoilt})
+    needed = (
+        set(wanted.values()) if not spoilt else _reached_without(run, {wanted.get(k, -1) for k in spoilt})
+    )
     missing = [n for key, n in wanted.items() if key not in records and n in needed]
     for n in missing[:10]:
         run.note(f"job {n} of depth {run.graph.depth(n)} has no record")
@@ -81,7 +83,9 @@ def _reached_without(run: Run, cut: set[int]) -> set[int]:
     reached = set(run.graph.layers()[0])
     layer = list(reached)
     while layer:
-        layer = [c for n in layer if n not in cut for c in run.graph.children(n) if c >= 0 and c not in reached]
+        layer = [
+            c for n in layer if n not in cut for c in run.graph.children(n) if c >= 0 and c not in reached
+        ]
         reached.update(layer)
     return reached
 
@@ -122,7 +126,10 @@ def _ledger_problems(
     emitted = counts.received - counts.replayed - counts.seeds
     if emitted != events:
         yield f"received - replayed - seeds = {emitted}, the records hold {events} enqueue events"
-    if run.scenario.fault in {"none", "client-kill", "messages-twice", "broker-emptied"} and not counts.replayed:
+    if (
+        run.scenario.fault in {"none", "client-kill", "messages-twice", "broker-emptied"}
+        and not counts.replayed
+    ):
         told = (counts.received, counts.duplicate, counts.beyond_depth)
         if told != (right.received, right.duplicate, right.beyond_depth):
             yield f"received, duplicate, beyond depth are {told}; the graph has {right}"
@@ -156,7 +163,9 @@ def _leftover_files(run: Run, reader: Reader, told: Told) -> Iterator[str]:
     """Only deliveries whose worker was killed may leave files behind."""
     left: Counter[str] = Counter()
     # The record of an attempt that the winner's final record shadows names its files still.
-    named = {json.loads(path.read_bytes())["token"] for path in run.storage.glob("datasets/*/attempts/*/*/*.json")}
+    named = {
+        json.loads(path.read_bytes())["token"] for path in run.storage.glob("datasets/*/attempts/*/*/*.json")
+    }
     for orphan in reader.orphans():
         token = next((token for token in told.pid_of if token in orphan.path), None)
         if token is not None and token not in named and told.pid_of[token] not in run.killed_pids:
@@ -183,4 +192,6 @@ def check_result(run: Run, counts: Counts) -> None:
     """The watching command printed what the ledger says."""
     result = run.watcher.result()
     if result is None or result.get("fanout") != counts.fanout():
-        run.violation(f"the watcher printed {result and result.get('fanout')}, the ledger says {counts.fanout()}")
+        run.violation(
+            f"the watcher printed {result and result.get('fanout')}, the ledger says {counts.fanout()}"
+        )

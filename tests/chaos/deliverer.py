@@ -36,7 +36,11 @@ class Watched:
             shown = await self._inner.deliver(crawl, key)
         finally:
             self._log.info(
-                "chaos.delivered", key=key, outcome=shown.get("outcome"), how=shown.get("how"), pid=os.getpid()
+                "chaos.delivered",
+                key=key,
+                outcome=shown.get("outcome"),
+                how=shown.get("how"),
+                pid=os.getpid(),
             )
         return shown
 

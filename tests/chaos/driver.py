@@ -23,6 +23,7 @@ from tests.chaos.run import Run
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from quarry.types import Counts
     from tests.chaos.scenario import Scenario
 
 STALL_S = 45.0
@@ -52,16 +53,17 @@ def make_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="quarry-chaos-", dir=shm if shm.is_dir() else None))
 
 
-def run_scenario(scenario: Scenario, *, keep: bool = False) -> Row:
+def run_scenario(scenario: Scenario, *, keep: bool = False, discard: bool = False) -> Row:
     """Make one run.
 
     Args:
         scenario: Which.
-        keep: Whether its folder stays; that of a run with a violation always does.
+        keep: Whether its folder stays; that of a run with a violation does too.
+        discard: Whether not even that stays.
     """
     folder = make_folder()
     row = asyncio.run(_run(scenario, folder))
-    if row.wrong or keep:
+    if (row.wrong and not discard) or keep:
         print(f"evidence: {folder}", flush=True)
     else:
         shutil.rmtree(folder, ignore_errors=True)
@@ -130,7 +132,9 @@ async def _strike(run: Run, fault: str) -> None:
 async def _conclude(run: Run, looks: Looks, wall_s: float) -> Row:
     code = await asyncio.to_thread(run.watcher.wait, 30 if run.closed else 0.1)
     if run.closed and code != 0:
-        run.violation(f"the watcher ended with {code}: {run.watcher.said()}", kind="hung" if code is None else "")
+        run.violation(
+            f"the watcher ended with {code}: {run.watcher.said()}", kind="hung" if code is None else ""
+        )
     if code is None:
         run.watcher.kill()
     for problem in await run.fleet.stop():
@@ -161,6 +165,7 @@ async def _conclude(run: Run, looks: Looks, wall_s: float) -> Row:
         adoptions=told.adoptions,
         refused=told.refused,
         settled=counts.succeeded + counts.failed,
+        cut=scenario_cut(run, counts),
         lost=run.lost,
         twice=run.twice,
         hung=run.hung,
@@ -168,3 +173,8 @@ async def _conclude(run: Run, looks: Looks, wall_s: float) -> Row:
         wall_s=round(wall_s, 1),
         wrong=run.wrong,
     )
+
+
+def scenario_cut(run: Run, counts: Counts) -> int:
+    """Jobs that nobody named because storage ended those who would have."""
+    return max(run.answer.admitted - counts.admitted, 0) if run.scenario.storage_faults else 0

@@ -65,16 +65,18 @@ async def pause_worker(run: Run, rng: random.Random) -> None:
 async def make_half_open(run: Run, rng: random.Random) -> None:
     """All connections of one worker to Redis become half open."""
     worker = rng.choice(run.fleet.workers)
-    dropped = await run.proxies.drop(worker.env["QUARRY_BROKER"])
-    run.note(f"{dropped} connections of {worker.name} are half open")
-    run.count("half-open", dropped)
-    # A worker gives such a connection up after its socket timeout (10 s); others take its work before that.
     before = run.counts.redeliveries if run.counts else 0
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 2 * LEASE_MS / 1000
+    dropped = 0
+    # What the worker opens anew goes the same way until others have taken its work; it gives a silent
+    # connection up after its socket timeout (10 s).
     while time.monotonic() < deadline and not run.closed:
+        dropped += await run.proxies.drop(worker.env["QUARRY_BROKER"])
+        await asyncio.sleep(0.3)
         if run.counts and run.counts.redeliveries > before:
-            return
-        await asyncio.sleep(0.05)
+            break
+    run.note(f"{dropped} times a connection of {worker.name} was half open")
+    run.count("half-open", dropped)
 
 
 async def _disturb_storage(run: Run, rng: random.Random, what: str, seconds: float) -> None:

@@ -50,7 +50,16 @@ class Worker:
     def start(self) -> None:
         """Start the process; does not wait for it to be ready."""
         argv = [sys.executable, "-m", "celery", "-A", "tests.chaos.app", "worker"]
-        argv += ["-n", f"{self.name}@chaos", "-c", str(SLOTS), "--without-gossip", "--without-mingle", "-l", "INFO"]
+        argv += [
+            "-n",
+            f"{self.name}@chaos",
+            "-c",
+            str(SLOTS),
+            "--without-gossip",
+            "--without-mingle",
+            "-l",
+            "INFO",
+        ]
         self.pids.append(0)
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(

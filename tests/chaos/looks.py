@@ -44,7 +44,9 @@ class Looks:
         for name, inode in self._inodes.items():
             if found.get(name) != inode:
                 what = "vanished" if name not in found else "was replaced"
-                self._run.violation(f"the record {name} {what}", kind="lost" if name not in found else "twice")
+                self._run.violation(
+                    f"the record {name} {what}", kind="lost" if name not in found else "twice"
+                )
         self._inodes = found
 
     async def read_rows(self) -> None:

@@ -37,7 +37,9 @@ def command_line(pid: int) -> str:
 def executors(pid: int) -> list[int]:
     """The executor processes below a worker (not their guards)."""
     found = [child for child in tree(pid) if "-m quarry.executor" in command_line(child)]
-    return [child for child in found if not any("-m quarry.executor" in command_line(c) for c in children(child))]
+    return [
+        child for child in found if not any("-m quarry.executor" in command_line(c) for c in children(child))
+    ]
 
 
 def marked(mark: str) -> list[int]:

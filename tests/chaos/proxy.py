@@ -24,9 +24,10 @@ class Proxy:
 
     def drop(self) -> int:
         """Make all connections of now half open; how many."""
-        for swallowed in self._open:
+        alive = [swallowed for swallowed in self._open if not swallowed.is_set()]
+        for swallowed in alive:
             swallowed.set()
-        return len(self._open)
+        return len(alive)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         swallowed = asyncio.Event()
@@ -50,7 +51,9 @@ class Proxy:
             writer.close()
 
 
-async def _carry(source: asyncio.StreamReader, target: asyncio.StreamWriter, swallowed: asyncio.Event) -> None:
+async def _carry(
+    source: asyncio.StreamReader, target: asyncio.StreamWriter, swallowed: asyncio.Event
+) -> None:
     with contextlib.suppress(OSError):
         while data := await source.read(65536):
             if not swallowed.is_set():

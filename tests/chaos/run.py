@@ -49,7 +49,7 @@ class Run:
         self.scenario = scenario
         self.folder = folder
         self.crawl = f"chaos-{scenario.seed}"
-        self.graph = Graph(scenario.seed, scenario.jobs, int(LEASE_MS * 1.4) if scenario.long_jobs else 0)
+        self.graph = Graph(scenario.seed, scenario.jobs, int(LEASE_MS * 2.4) if scenario.long_jobs else 0)
         self.answer = answer(self.graph, max_attempts=scenario.max_attempts)
         self.fleet = Fleet(folder, storage_faults=scenario.storage_faults, switch=scenario.switch)
         self.storage = folder / "data"

@@ -103,4 +103,11 @@ SWITCHES: dict[str, Callable[[], None]] = {
 }
 """What can be taken out, by name."""
 
-__all__ = ["SWITCHES", "take_out"]
+SHOWN_BY = {
+    "create-only": "half-open",
+    "deterministic-ids": "worker-kill",
+    "adoption": "half-open",
+    "reaper": "worker-kill",
+    "claim": "messages-twice",
+}
+"""The fault under which the lack of each shows."""

@@ -32,11 +32,18 @@ class Watcher:
 
     def __init__(self, run: Run, *, settings: dict[str, str], parallel: int, redeliveries: int) -> None:
         self._run = run
-        self._env = {k: v for k, v in os.environ.items() if not k.startswith("QUARRY_") or k.endswith("_MARK")}
+        self._env = {
+            k: v for k, v in os.environ.items() if not k.startswith("QUARRY_") or k.endswith("_MARK")
+        }
         self._env |= {"QUARRY_BROKER": run.fleet.server.url, "XDG_STATE_HOME": str(run.folder / "state")}
         self._env |= {"PYTHONPATH": str(ROOT), **settings}
         self._bounds = ["--depth", str(len(SHARES) - 1), "--parallel", str(parallel)]
-        self._bounds += ["--max-attempts", str(run.scenario.max_attempts), "--max-redeliveries", str(redeliveries)]
+        self._bounds += [
+            "--max-attempts",
+            str(run.scenario.max_attempts),
+            "--max-redeliveries",
+            str(redeliveries),
+        ]
         self._process: subprocess.Popen[bytes] | None = None
         self._started = 0
 

@@ -66,7 +66,7 @@ class Fleet:
         """A connection to its Redis."""
         return redis.Redis(port=self.port, password=self.password or None, socket_timeout=10)
 
-    def start_redis(self) -> None:
+    def start_redis(self, *settings: str) -> None:
         """Start Redis, or start it again on its file."""
         binary = require_service("redis-server")
         folder = self.folder / "redis"
@@ -75,6 +75,7 @@ class Fleet:
         argv += ["--appendonly", "yes", "--appendfsync", "everysec", "--maxmemory-policy", "noeviction"]
         if self.password:
             argv += ["--requirepass", self.password]
+        argv += settings
         with (self.folder / "redis.log").open("ab") as log:
             self._server = subprocess.Popen(argv, stdout=log, stderr=log, env=self.env)
         wait_for(self._answers, timeout_s=20, what="Redis")
@@ -119,9 +120,9 @@ class Fleet:
         """What a worker wrote."""
         return (self.folder / f"{name}.log").read_text(errors="replace")
 
-    def begin(self, *arguments: str, command: str = "run", env: dict[str, str] | None = None) -> Command:
+    def begin(self, *arguments: str, env: dict[str, str] | None = None) -> Command:
         """Start a quarry command."""
-        return Command(self, command, *arguments, env=env)
+        return Command(self, *arguments, env=env)
 
     def quarry(self, *arguments: str, timeout_s: float = 120, env: dict[str, str] | None = None) -> Finished:
         """Run a quarry command to its end."""

@@ -40,7 +40,7 @@ def test_a_small_slow_crawl_is_not_starved_by_a_large_quick_one(tmp_path):
         alone = fleet.run(slow, *bounds, "--run-id", "alone")
         quick = json.dumps({"fan": 3000})
         other = fleet.begin(
-            *("--script", SCRIPT, "--job", quick, "--depth", "1", "--parallel", "12", "--run-id", "quick")
+            *("run", "--script", SCRIPT, "--job", quick, "--depth", "1", "--parallel", "12", "--run-id", "quick")
         )
         wait_for(lambda: fleet.counters("quick").get("succeeded", 0) > 50, what="the quick crawl")
         beside = fleet.run(slow, *bounds, "--run-id", "beside")
@@ -64,7 +64,7 @@ def test_at_the_high_water_mark_only_the_seeder_waits_and_one_that_died_is_follo
     with running_fleet(tmp_path, workers=1, slots=8) as fleet:
         fleet.env["QUARRY_HIGH_WATER"] = "1000"
         arguments = ("--script", SCRIPT, "--seeds", str(seeds), "--run-id", "h1", "--parallel", "8")
-        seeder = fleet.begin(*arguments, "--max-runs", "2500")
+        seeder = fleet.begin("run", *arguments, "--max-runs", "2500")
         wait_for(lambda: fleet.counters("h1").get("pending", 0) >= 1000, what="the mark")
         settled = fleet.counters("h1")["received"]
         time.sleep(1)  # the proof that nothing comes: more than two looks of the seeder
@@ -88,7 +88,7 @@ def test_seeds_that_changed_are_refused_by_whoever_goes_on(tmp_path):
     seeds.write_text("".join(json.dumps({"name": f"s{n}", "gate": str(gate)}) + "\n" for n in range(1500)))
     with running_fleet(tmp_path, workers=1) as fleet:
         fleet.env["QUARRY_HIGH_WATER"] = "400"
-        seeder = fleet.begin("--script", SCRIPT, "--seeds", str(seeds), "--run-id", "g1")
+        seeder = fleet.begin("run", "--script", SCRIPT, "--seeds", str(seeds), "--run-id", "g1")
         wait_for(lambda: fleet.counters("g1").get("pending", 0) >= 400, what="the mark")
         seeder.kill()
         with seeds.open("a") as file:

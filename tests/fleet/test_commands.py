@@ -51,10 +51,10 @@ def test_a_detached_crawl_goes_on_and_can_be_watched_again(tmp_path):
         )
         assert (left.code, left.result["outcome"], left.result["crawl"]) == (0, "detached", "d1")
         wait_for(lambda: fleet.counters("d1").get("succeeded") == 1, what="the root")
-        first = fleet.begin("--attach", "d1")
+        first = fleet.begin("run", "--attach", "d1")
         wait_for(lambda: "in flight" in first.err.read_text(), what="progress of the watcher")
         first.kill()
-        second = fleet.begin("--attach", "d1")
+        second = fleet.begin("run", "--attach", "d1")
         live = json.loads(fleet.quarry("inspect", "crawl", "d1").stdout)
         assert live["ledger"]["status"] == "open"
         assert live["fanout"]["leased"] == 4
@@ -72,7 +72,7 @@ def test_an_interrupt_of_a_watcher_leaves_the_crawl_to_its_workers(tmp_path):
     gate = tmp_path / "gate"
     with running_fleet(tmp_path, workers=1) as fleet:
         job = json.dumps({"fan": 4, "each": {"gate": str(gate)}})
-        watcher = fleet.begin("--script", SCRIPT, "--job", job, "--depth", "1", "--run-id", "i1")
+        watcher = fleet.begin("run", "--script", SCRIPT, "--job", job, "--depth", "1", "--run-id", "i1")
         wait_for(lambda: fleet.counters("i1").get("succeeded") == 1, what="the root")
         os.kill(watcher.pid, signal.SIGINT)
         left = watcher.wait()
@@ -88,7 +88,7 @@ def test_stop_finishes_what_is_in_flight_and_executes_nothing_more(tmp_path):
     gate = tmp_path / "gate"
     with running_fleet(tmp_path, workers=1) as fleet:
         job = json.dumps({"fan": 10, "each": {"gate": str(gate)}})
-        watcher = fleet.begin("--script", SCRIPT, "--job", job, "--depth", "1", "--parallel", "3", "--run-id", "s1")
+        watcher = fleet.begin("run", "--script", SCRIPT, "--job", job, "--depth", "1", "--parallel", "3", "--run-id", "s1")
         wait_for(lambda: fleet.counters("s1").get("leased") == 3, what="three runs")
         wait_for(lambda: fleet.client.zcard("q:{s1}:unclaimed") == 0, what="their claims")
         said = fleet.quarry("stop", "s1")
@@ -110,7 +110,7 @@ def test_stop_now_ends_what_is_in_flight_through_records_that_say_so(tmp_path):
     gate = tmp_path / "gate"  # never opened
     with running_fleet(tmp_path, workers=1, slots=2) as fleet:
         job = json.dumps({"fan": 10, "each": {"gate": str(gate)}})
-        watcher = fleet.begin("--script", SCRIPT, "--job", job, "--depth", "1", "--parallel", "4", "--run-id", "n1")
+        watcher = fleet.begin("run", "--script", SCRIPT, "--job", job, "--depth", "1", "--parallel", "4", "--run-id", "n1")
         wait_for(lambda: fleet.counters("n1").get("leased") == 4, what="four leases")
         wait_for(lambda: fleet.client.zcard("q:{n1}:unclaimed") == 2, what="two of them claimed")
         fleet.quarry("stop", "n1", "--now")
@@ -170,7 +170,7 @@ def test_an_ended_crawl_expires_and_can_be_forgotten_an_open_one_cannot(tmp_path
     gate = tmp_path / "gate"
     with running_fleet(tmp_path, workers=1) as fleet:
         job = json.dumps({"fan": 3, "each": {"gate": str(gate)}})
-        watcher = fleet.begin("--script", SCRIPT, "--job", job, "--depth", "1", "--run-id", "f1")
+        watcher = fleet.begin("run", "--script", SCRIPT, "--job", job, "--depth", "1", "--run-id", "f1")
         wait_for(lambda: fleet.counters("f1").get("leased"), what="a run")
         client = fleet.client
         assert {client.pttl(key) for key in client.scan_iter("q:{f1}:*")} == {-1}

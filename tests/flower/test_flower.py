@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import contextlib
 import os
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +12,8 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from quarry.executor.chromium import find_browser
-from tests.flower.conftest import USER
-from tests.flower.fleet import ROOT, SECRET, wait_for
+from tests.flower.conftest import USER, Flower
+from tests.flower.fleet import ROOT, SECRET, Fleet, wait_for
 from tests.services import require_service
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def held(fleet, flower, tmp_path):
     """A crawl whose root runs until the test is over."""
     until = tmp_path / "go on"
     crawl = f"held-{tmp_path.name}"
-    fleet.seed(crawl, {"url": fleet.site.url, "until": str(until), "crawl": crawl})
+    fleet.seed(crawl, {"url": fleet.site.url, "until": str(until)}, depth=0)
     yield crawl
     until.touch()
     fleet.wait_closed(crawl)
@@ -63,16 +62,16 @@ def browser() -> Iterator[Any]:
 def page(browser) -> Iterator[Page]:
     context = browser.new_context(
         http_credentials={"username": USER[0], "password": USER[1]},
-        viewport={"width": 1900, "height": 860},
+        viewport={"width": 1980, "height": 860},
     )
     yield context.new_page()
     context.close()
 
 
-def keep_picture(page: Page, name: str, *, height: int = 860) -> None:
+def keep_picture(page: Page, name: str, *, width: int = 1980, height: int = 860) -> None:
     """Write a picture of the docs, where somebody asked for new ones."""
     if os.environ.get("DOCS_SCREENSHOTS"):
-        page.set_viewport_size({"width": 1900, "height": height})
+        page.set_viewport_size({"width": width, "height": height})
         page.screenshot(path=ROOT / "docs" / name)
 
 
@@ -139,18 +138,45 @@ def test_a_running_run_is_started(flower, held, page):
 @pytest.mark.clause("METRICS-05")
 def test_a_killed_worker_is_shown_offline(fleet, flower, page):
     """`kill -9` says nothing to anybody; its missing heartbeats do."""
-    worker = fleet.worker("doomed")
-    wait_for(lambda: flower.workers().get("doomed@shop"), "the worker online")
-    for pid in [worker.pid]:
-        os.kill(pid, signal.SIGKILL)
+    worker = fleet.worker("http-2")
+    wait_for(lambda: flower.workers().get("http-2@shop"), "the worker online")
+    worker.kill()
     worker.wait()
-    wait_for(lambda: flower.workers().get("doomed@shop") is False, "the worker offline")
+    wait_for(lambda: flower.workers().get("http-2@shop") is False, "the worker offline")
     assert flower.workers()["http-1@shop"] is True
     page.goto(f"{flower.url}/workers")
-    row = page.locator("tr", has_text="doomed@shop")
+    row = page.locator("tr", has_text="http-2@shop")
     row.get_by_text("Offline").wait_for()
     assert page.locator("tr", has_text="http-1@shop").get_by_text("Online").count() == 1
-    keep_picture(page, "flower-workers.png", height=430)
+    keep_picture(page, "flower-workers.png", width=1500, height=560)
+
+
+@pytest.mark.clause("METRICS-05")
+def test_the_run_of_a_killed_worker_goes_on_as_another_task(tmp_path):
+    """The first task stays STARTED, for nobody can say otherwise; the ledger delivers the run again."""
+    until = tmp_path / "go on"
+    with Fleet(tmp_path) as fleet:
+        flower = Flower(fleet)
+        worker = fleet.worker("first")
+        wait_for(lambda: flower.workers().get("first@shop"), "the worker in Flower")
+        fleet.seed("held", {"url": fleet.site.url, "until": str(until)}, depth=0, lease_ms=3_000)
+        # Only a claimed delivery tells the ledger of its enqueue events.
+        wait_for(lambda: fleet.status("held")[1].beyond_depth == 8, "the claimed run")
+        wait_for(lambda: [t["state"] for t in flower.tasks().values()] == ["STARTED"], "the started task")
+        worker.kill()
+        worker.wait()
+        fleet.worker("second")
+        wait_for(lambda: fleet.status("held")[1].redeliveries == 1, "the second delivery")
+        until.touch()
+        assert fleet.wait_closed("held").succeeded == 1
+
+        def shown() -> dict[str, dict[str, Any]]:
+            return {task["state"]: task for task in flower.tasks().values()}
+
+        wait_for(lambda: shown().keys() == {"STARTED", "SUCCESS"}, "both tasks in Flower")
+        assert shown()["STARTED"]["worker"] == "first@shop"
+        assert shown()["SUCCESS"]["worker"] == "second@shop"
+        assert outcome_of(shown()["SUCCESS"])["delivery"] == 2
 
 
 @pytest.mark.clause("METRICS-06")

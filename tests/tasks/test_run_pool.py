@@ -86,6 +86,22 @@ def test_a_callback_that_raises_leaves_no_request_behind() -> None:
     assert "a-task" not in worker_state.requests
 
 
+@pytest.mark.clause("FLEET-06")
+@pytest.mark.parametrize(
+    ("limit", "growth", "autoscale_max", "ceiling", "fewest"),
+    [(4, 1, 0, 4, 1), (4, 4, 0, 16, 1), (1, 4, 10, 10, 1), (0, 4, 10, 10, 0)],
+)
+def test_a_pool_grows_to_its_ceiling_and_no_further(limit, growth, autoscale_max, ceiling, fewest) -> None:
+    """The deliverer is made for that many; an autoscaler that asks for more must not end the worker."""
+    app = make_app("", growth=growth)
+    app.conf.quarry_autoscale_max = autoscale_max
+    pool = RunPool(limit, app=app)
+    pool.grow(1000)
+    assert pool.num_processes == pool.ceiling == ceiling
+    pool.shrink(1000)
+    assert pool.num_processes == fewest
+
+
 def _events_of(bench: Bench, keys: set[str]) -> tuple[list[dict], int]:
     """Run keys to their end; return the task events seen, and in how many messages they came."""
     listener = bench.client.pubsub()

@@ -57,9 +57,7 @@ class Worker:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=environment(
-                    site, QUARRY_BROKER=url, UPGRADE_WORKER=name, UPGRADE_NOTE=str(self._note)
-                ),
+                env=environment(site, QUARRY_BROKER=url, UPGRADE_WORKER=name, UPGRADE_NOTE=str(self._note)),
             )
 
     def wait_ready(self) -> None:
@@ -121,9 +119,14 @@ def check_counts(fanout: dict[str, int]) -> None:
     events = sum(len(children(n)) * attempts(n) for n in range(JOBS))
     failed = sum(fails(n) for n in range(JOBS))
     states = ("pending", "leased", "committing", "succeeded", "failed", "not_executed")
-    assert fanout["received"] == fanout["admitted"] + fanout["duplicate"] + fanout["beyond_depth"] + fanout["over_cap"]
+    assert (
+        fanout["received"]
+        == fanout["admitted"] + fanout["duplicate"] + fanout["beyond_depth"] + fanout["over_cap"]
+    )
     assert fanout["admitted"] == sum(fanout[name] for name in states), fanout
-    assert (fanout["admitted"], fanout["succeeded"], fanout["failed"]) == (JOBS, JOBS - failed, failed), fanout
+    assert (fanout["admitted"], fanout["succeeded"], fanout["failed"]) == (JOBS, JOBS - failed, failed), (
+        fanout
+    )
     assert (fanout["beyond_depth"], fanout["over_cap"], fanout["not_executed"]) == (0, 0, 0), fanout
     assert fanout["received"] - fanout["replayed"] - fanout["seeds"] == events, (fanout, events)
 
@@ -132,7 +135,7 @@ def check_rows(storage: Path, crawl: str) -> set[str]:
     """Each job has one record and one row, of the attempt that it ended with; gives the code that ran them."""
     reader = quarry.lode.open(storage)
     assert reader.verify() == []
-    records = {record.params["n"]: record for record in reader.runs(crawl=crawl)}
+    records = {record.job["n"]: record for record in reader.runs(crawl=crawl)}
     assert sorted(records) == list(range(JOBS))
     wrong = {n: record.attempt for n, record in records.items() if record.attempt != attempts(n)}
     assert not wrong, wrong
@@ -140,5 +143,7 @@ def check_rows(storage: Path, crawl: str) -> set[str]:
     said = [(row["run_id"], json.loads(row["data"])) for row in rows]
     finals = Counter(data["n"] for run_id, data in said if run_id == records[data["n"]].run_id)
     assert finals == Counter(range(JOBS))
-    assert all(data["attempt"] == attempts(data["n"]) for run_id, data in said if run_id == records[data["n"]].run_id)
+    assert all(
+        data["attempt"] == attempts(data["n"]) for run_id, data in said if run_id == records[data["n"]].run_id
+    )
     return {data["code"] for _, data in said}

@@ -24,7 +24,8 @@ def hashes_of(folder: Traversable) -> dict[str, str]:
     """Give the SHA-256 of each step of a folder, with its fragments in place."""
     scripts = ScriptFolder(folder)
     return {
-        name: hashlib.sha256(scripts.get(name).source.encode()).hexdigest() for name in sorted(scripts.names())
+        name: hashlib.sha256(scripts.get(name).source.encode()).hexdigest()
+        for name in sorted(scripts.names())
     }
 
 

@@ -31,7 +31,9 @@ def test_an_edited_step_is_told_how_to_become_a_new_one(tmp_path, edited):
     with (copy / edited).open("a") as file:
         file.write("-- \n")
     said = problems(read_table(), hashes_of(copy))
-    assert any("claim.lua" in line and "claim_v2.lua" in line and "frozen.json" in line for line in said), said
+    assert any("claim.lua" in line and "claim_v2.lua" in line and "frozen.json" in line for line in said), (
+        said
+    )
 
 
 def test_a_new_step_must_be_listed(tmp_path):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 
 import pytest
 
 import quarry.lode
+from tests.e2e.harness import alive
 from tests.workers.kit import Crawl, celery, tell, wait_for
 
 
@@ -135,3 +137,25 @@ def _envelope(task, args):
             },
         }
     )  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.clause("FLEET-01")
+def test_a_detached_worker_logs_to_its_file(tmp_path, broker):
+    """`-D --pidfile --logfile`, as `celery multi` starts them: the log is there, a refusal too, and TERM ends it."""
+    pidfile, logfile = tmp_path / "w.pid", tmp_path / "w.log"
+    arguments = ["worker", "-D", "-n", "d@test", "-c", "1", "-l", "INFO", "--pidfile", str(pidfile)]
+    assert tell(broker.url, *arguments, "--logfile", str(logfile)).returncode == 0
+    pid = int(wait_for(lambda: pidfile.exists() and pidfile.read_text().strip(), "its process id"))
+    try:
+        wait_for(lambda: logfile.exists() and "d@test ready." in logfile.read_text(), "the worker")
+        os.kill(pid, signal.SIGTERM)
+        wait_for(lambda: not alive(pid), "its end")
+    finally:
+        if alive(pid):
+            os.kill(pid, signal.SIGKILL)
+    assert not pidfile.exists()
+
+    broker.client.config_set("maxmemory-policy", "allkeys-lru")
+    tell(broker.url, *arguments, "--logfile", str(logfile))
+    wait_for(lambda: "quarry worker: Redis evicts keys" in logfile.read_text(), "the refusal")

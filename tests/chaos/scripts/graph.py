@@ -14,7 +14,7 @@ SHARES = (3, 10, 22, 30, 35)
 """Size of each layer, in hundredths."""
 
 LONG_LAYER = 2
-"""The layer that has the longest jobs, about eight of them."""
+"""The layer that has the longest jobs, about a dozen of them."""
 
 PARTS = 2
 """Items that a job emits, at most."""
@@ -68,7 +68,11 @@ class Graph:
 
     def pauses_ms(self, n: int) -> tuple[int, int]:
         """Give the milliseconds that a job takes before its enqueues and after them."""
-        if self.long_ms and self.depth(n) == LONG_LAYER and self.draw("long", n) % max(self.jobs // 30, 5) == 0:
+        if (
+            self.long_ms
+            and self.depth(n) == LONG_LAYER
+            and self.draw("long", n) % max(self.jobs // 50, 5) == 0
+        ):
             return 5, self.long_ms
         slow = 10 if self.draw("slow", n) % 20 == 0 else 1
         return self.draw("before", n) % 80 * slow, self.draw("after", n) % 80 * slow
