@@ -5,18 +5,20 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint bench docs clean
+.PHONY: help demo test lint bench chaos docs clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 TEST_WORKERS ?= 2
 TEST_ARGS ?=
+CHAOS_ARGS ?=
 
 help:
 	@echo "make demo    crawl the example shop and check every count"
 	@echo "make test    run all tests"
 	@echo "make lint    ruff, mypy, import floors, contract clauses"
 	@echo "make docs    build docs/_build/html"
+	@echo "make chaos   kill everything at random moments, write docs/reliability.md (about 40 minutes)"
 	@echo "make bench   measure beside other crawlers (needs the shared bench folder)"
 	@echo "make clean   remove what these targets made inside this folder"
 
@@ -44,6 +46,10 @@ docs: $(VENV)/.group-docs
 
 bench: $(VENV)/.group-test
 	@tools/bench.sh
+
+chaos: $(VENV)/.group-test
+	@tools/packages.sh "the chaos suite" redis-server
+	$(BIN)/python -m tests.chaos --write docs/reliability.md $(CHAOS_ARGS)
 
 clean:
 	rm -rf $(VENV) build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -26,7 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if MARK in os.environ:
         return
     os.environ[MARK] = uuid.uuid4().hex
-    for name in [name for name in os.environ if name.startswith("QUARRY_")]:
+    for name in [name for name in os.environ if name.startswith("QUARRY_") and name != "QUARRY_LONG"]:
         del os.environ[name]
     if os.geteuid() == 0:
         os.environ["QUARRY_NO_SANDBOX"] = "1"  # a browser refuses its sandbox to root

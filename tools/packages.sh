@@ -7,7 +7,7 @@
 # Exit code 0 where all are there, or where some are missing but their tests can be skipped; 1 where CI=true.
 set -eu
 if [ "${1:-}" = --tests ]; then
-    echo redis-server nodejs chromium-headless-shell python3.11-doc
+    echo redis-server nodejs chromium-headless-shell python3.11-doc prometheus iproute2 faketime
     exit 0
 fi
 purpose=$1
@@ -19,6 +19,7 @@ present() {
     python3-venv) python3 -c 'import ensurepip, venv' 2>/dev/null ;;
     nodejs) command -v node >/dev/null ;;
     chromium-headless-shell) command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null ;;
+    iproute2) command -v ip >/dev/null ;;
     *-doc) [ -e "/usr/share/doc/${1%-doc}/html/index.html" ] ;;
     *) command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ] ;;
     esac

@@ -20,7 +20,8 @@ from typing import Any
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from bench.fleet.measure import machine, write
+from bench.fleet.measure import write
+from bench.fleet.results import machine
 from quarry.crawl.children import make_job
 from quarry.crawl.plan import JobPayload
 from quarry.engine.server import PrivateServer

@@ -13,21 +13,18 @@ import argparse
 import asyncio
 import contextlib
 import json
-import os
-import platform
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from bench.fleet import figures
+from bench.fleet import figures, results
 from bench.fleet.crawl import BenchCrawl
 from bench.fleet.fleet import Fleet
 from bench.fleet.sampling import Sampler, storage_of
@@ -36,7 +33,6 @@ from bench.fleet.shapes import Shape
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MAX_SLOPE_BYTES = 1024
 _SITE = Path(__file__).with_name("site.py")
 _KEEP_EVERY_S = 10.0
 _STALL_S = 120.0
@@ -81,7 +77,7 @@ def measure(shape: Shape, options: argparse.Namespace, work: Path) -> dict[str, 
 async def _measure(shape: Shape, options: argparse.Namespace, work: Path, fleet: Fleet) -> dict[str, Any]:
     crawl = BenchCrawl(fleet.url, shape, work=work, parallel=options.parallel)
     sampler = Sampler(fleet)
-    head = _head(shape, options)
+    head = results.head(shape, options)
     samples = [sampler.sample(await crawl.counts())]
     started = time.monotonic()
     seeding = asyncio.create_task(crawl.seed())
@@ -127,62 +123,26 @@ async def _measure(shape: Shape, options: argparse.Namespace, work: Path, fleet:
         "close_seconds": round(close_s, 3),
         "runs_per_s": round(shape.jobs / settled_s, 2),
         "polls": asked,
-        "cpu_ms_per_run": _cpu(settled, shape.jobs),
+        "cpu_ms_per_run": results.cpu(settled, shape.jobs),
         "redis": {
             **figures.add_up(stats, runs=shape.jobs),
-            **_per_run(traffic, shape.jobs),
+            **results.per_run(traffic, shape.jobs),
             "commands_by_name": stats,
         },
         "redis_close": figures.add_up(closing, runs=shape.jobs),
-        "redis_memory": _memory(samples, settled, shape.jobs),
-        "worker_io": _per_run(io, shape.jobs),
+        "redis_memory": results.redis_memory(samples, settled, shape.jobs),
+        "worker_io": results.per_run(io, shape.jobs),
         "storage": storage_of(crawl.dataset),
         "counts": counts.fanout(),
-        "memory": _worker_memory(samples, options),
+        "memory": results.worker_memory(samples, options),
         "samples": samples,
     }
     found["storage"] |= {
         "files_per_run": found["storage"]["files"] / shape.jobs,
         "bytes_per_run": found["storage"]["bytes"] / shape.jobs,
     }
-    found["checks"] = checks(found, shape)
+    found["checks"] = results.checks(found, shape)
     return found
-
-
-def checks(found: dict[str, Any], shape: Shape) -> list[dict[str, Any]]:
-    """Compare what came out with what must come out."""
-    counts, expected = found["counts"], shape.expected()
-    wrong = {name: (counts[name], value) for name, value in expected.items() if counts[name] != value}
-    received = sum(counts[name] for name in ("admitted", "duplicate", "beyond_depth", "over_cap"))
-    states = ("pending", "leased", "committing", "succeeded", "failed", "not_executed")
-    admitted = sum(counts[name] for name in states)
-    records = found["storage"]["by_tree"].get("runs", {}).get("files", 0)
-    steepest = max(worker["slope_bytes_per_run"] for worker in found["memory"]["workers"])
-    return [
-        {
-            "name": "counts",
-            "ok": not wrong,
-            "told": f"(is, should be): {wrong}" if wrong else f"{shape.jobs} succeeded",
-        },
-        {
-            "name": "received",
-            "ok": counts["received"] == received,
-            "told": f"{counts['received']} = {received}",
-        },
-        {
-            "name": "admitted",
-            "ok": counts["admitted"] == admitted,
-            "told": f"{counts['admitted']} = {admitted}",
-        },
-        {"name": "records", "ok": records == shape.jobs, "told": f"{records} commit records"},
-        {
-            "name": "worker memory",
-            # A short crawl is all warming up: its slope says nothing.
-            "ok": steepest <= MAX_SLOPE_BYTES or not found["memory"]["judged"],
-            "told": f"{steepest:.0f} bytes a run at most {MAX_SLOPE_BYTES}"
-            + ("" if found["memory"]["judged"] else " (not judged below 10,000 jobs)"),
-        },
-    ]
 
 
 def sampler_stats(fleet: Fleet) -> dict[str, Any]:
@@ -218,86 +178,6 @@ async def _wait_closed(
             samples.append(sampler.sample(await crawl.counts()))
         await asyncio.sleep(0.1)
     return time.monotonic() - started
-
-
-def _head(shape: Shape, options: argparse.Namespace) -> dict[str, Any]:
-    return {
-        "kind": "fleet",
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "machine": machine(),
-        "shape": {
-            "name": shape.name,
-            "jobs": shape.jobs,
-            "events": shape.events,
-            "enqueues": shape.enqueues,
-            "page_bytes": shape.page_bytes,
-        },
-        "fleet": {
-            "workers": options.workers,
-            "slots": options.slots,
-            "parallel": options.parallel,
-            "traced": options.strace is not None,
-        },
-    }
-
-
-def machine() -> dict[str, Any]:
-    """Say what kind of machine this is; nothing that names it."""
-    version = subprocess.run(
-        ["redis-server", "--version"], capture_output=True, text=True, check=False
-    ).stdout
-    return {
-        "cores": len(os.sched_getaffinity(0)),
-        "architecture": platform.machine(),
-        "python": platform.python_version(),
-        "redis": next((word[2:] for word in version.split() if word.startswith("v=")), "unknown"),
-        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
-    }
-
-
-def _cpu(sample: dict[str, Any], jobs: int) -> dict[str, float]:
-    return {name: round(1000 * value / jobs, 4) for name, value in sample["cpu_s"].items()}
-
-
-def _per_run(values: dict[str, int], jobs: int) -> dict[str, float]:
-    return {name: round(value / jobs, 2) for name, value in values.items()}
-
-
-def _memory(samples: list[dict[str, Any]], last: dict[str, Any], jobs: int) -> dict[str, float]:
-    first = samples[0]
-    fullest = max(samples, key=lambda sample: sample["redis_used"])
-    return {
-        "start": first["redis_used"],
-        "highest": fullest["redis_used"],
-        "pending_then": fullest["pending"],
-        "end": last["redis_used"],
-        "bytes_per_ended_job": (last["redis_used"] - first["redis_used"]) / jobs,
-    }
-
-
-def _worker_memory(samples: list[dict[str, Any]], options: argparse.Namespace) -> dict[str, Any]:
-    """Memory of each worker over its own runs, taken as an equal share of all.
-
-    Only while runs were left: then the close begins, which reads all records into one worker.
-    """
-    runs = samples[-1]["runs"]
-    working = [sample for sample in samples if sample["runs"] < runs] or samples[:1]
-    workers = []
-    for number in range(options.workers):
-        line = [(s["runs"] / options.workers, s["worker_pss"][number]) for s in working]
-        last = figures.watched(line, runs / options.workers)
-        workers.append(
-            {
-                "start_bytes": line[0][1],
-                "end_bytes": line[-1][1],
-                "highest_bytes": max(bytes_ for _, bytes_ in line),
-                "highest_bytes_at_close": max(s["worker_pss"][number] for s in samples),
-                "slope_bytes_per_run": round(figures.slope(last), 1),
-                "slope_over_runs": round(last[-1][0] - last[0][0]) if last else 0,
-                "executors_highest_bytes": max(s["executors_pss"][number] for s in working),
-            }
-        )
-    return {"workers": workers, "judged": runs >= 10_000}
 
 
 @contextlib.contextmanager

@@ -31,10 +31,16 @@ def cpu_below_s(pid: int) -> float:
     return _ticks(pid, _CUTIME, _BEHIND) + sum(_ticks(child, _UTIME, _BEHIND) for child in tree(pid)[1:])
 
 
-def pss_bytes(pid: int) -> int:
-    """Proportional set size: shared pages are shared out among those who map them. 0 where it is gone."""
+def pss_bytes(pid: int, part: str = "Pss") -> int:
+    """Proportional set size: shared pages are shared out among those who map them. 0 where it is gone.
+
+    Args:
+        pid: The process.
+        part: ``Pss``; ``Pss_Anon`` leaves out files, whose share changes with the number of *other* processes
+            that map the same libraries.
+    """
     for line in _read(Path(f"/proc/{pid}/smaps_rollup")).splitlines():
-        if line.startswith(b"Pss:"):
+        if line.startswith(f"{part}:".encode()):
             return int(line.split()[1]) * 1024
     return 0
 

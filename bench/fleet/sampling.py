@@ -44,6 +44,7 @@ class Sampler:
             "leased": counts.leased,
             "cpu_s": {name: round(now[name] - self._base[name], 3) for name in now},
             "worker_pss": [procfs.pss_bytes(pid) for pid in pids],
+            "worker_anonymous": [procfs.pss_bytes(pid, "Pss_Anon") for pid in pids],
             "executors_pss": [sum(map(procfs.pss_bytes, procfs.tree(pid)[1:])) for pid in pids],
             "redis_used": memory["used_memory"],
             "redis_dataset": memory["used_memory_dataset"],

@@ -1,10 +1,10 @@
-"""A million seeds: how soon the first run starts, what memory the seeding command takes, a seeder that is killed.
+"""A million seeds: when the first run starts, what memory the command takes, a seeder that is killed.
 
-    python bench/fleet/seeds.py [--seeds 1000000] [--max-runs 20000] [--workers 2] [--slots 16] [--parallel 64]
-        [--storage FOLDER] [--out FILE]
+    python bench/fleet/seeds.py [--seeds 1000000] [--max-runs 20000] [--workers 2] [--slots 16]
+        [--parallel 64] [--storage FOLDER] [--out FILE]
 
-The command ``quarry run --seeds`` is ended by SIGKILL while it seeds; ``quarry run --attach`` goes on. Exit code
-1 where a check failed.
+The command ``quarry run --seeds`` is ended by SIGKILL while it seeds; ``quarry run --attach`` goes on. Exit
+code 1 where a check failed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from bench.fleet.fleet import SCRIPTS, Fleet, environment
-from bench.fleet.measure import machine, write
+from bench.fleet.measure import write
+from bench.fleet.results import machine
 from quarry.errors import LedgerMissingError
 from quarry.redisio import make_client
 from quarry.scheduler import Ledger

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from quarry.cli.flags import SectionCommand, SectionOption, flags_of, make_options
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from quarry.cli.record_view import table_lines
+from quarry.cli.visible import visible
 
 if TYPE_CHECKING:
     from quarry.cli.styles import Styles
@@ -15,36 +16,63 @@ _TIMES = ((86400.0, "days"), (3600.0, "h"), (60.0, "min"))
 
 def answer_lines(answer: dict[str, Any], styles: Styles) -> list[str]:
     """Write the whole answer."""
-    workers, redis, storage = answer["workers"], answer["redis"], answer["storage"]
-    work, time, money = answer["workload"], answer["time"], answer["money"]
-    if redis["one_suffices"]:
-        verdict = styles.good("one Redis suffices")
-    else:
-        verdict = styles.bad("one Redis does not suffice")
-    lines = [
-        styles.strong(f"{work['jobs']:,} jobs at {work['rate']:g} runs a second: {_time(time['crawl_s'])}"),
-        "",
-        f"workers   {workers['processes']:,} processes of {workers['slots_each']} runs on {workers['cores']:,} cores,"
-        f" {_bytes(workers['memory_bytes'])}; --parallel {workers['parallel']:,}",
-        f"          {workers['cpu_ms_per_run']:.2f} ms of CPU a run",
-        f"redis     {verdict}: {redis['core']:.0%} of its core, {_bytes(redis['memory_bytes'])}"
-        f" of {_bytes(redis['memory_available_bytes'])}",
-        f"          {redis['commands_per_s']:,.0f} commands/s, {redis['round_trips_per_s']:,.0f} round trips/s,"
-        f" {_bytes(redis['network_bytes_per_s'])}/s",
-        f"          seen keys {_bytes(redis['seen_keys_bytes'])}, pending jobs {_bytes(redis['pending_jobs_bytes'])}"
-        f" ({work['pending']:,} at once at most)",
-        f"storage   {_bytes(storage['bytes'])} in {storage['write_requests']:,.0f} writes,"
-        f" {storage['write_requests_per_s']:,.0f}/s",
-        f"traffic   {_bytes(workers['pages_bytes'])} of pages",
-        f"close     {_time(time['close_s'])}",
-        f"money     {money['total']:,.2f} {money['currency']}: cores {money['workers']:,.2f}, Redis"
-        f" {money['redis']:,.2f}, writes {money['requests']:,.2f}, storage a month {money['storage_month']:,.2f}",
-        "",
+    work = answer["workload"]
+    told = [
+        ("workers", _workers(answer["workers"])),
+        ("", f"{answer['workers']['cpu_ms_per_run']:.2f} ms of CPU a run"),
+        ("redis", _redis(answer["redis"], styles)),
+        ("", _redis_load(answer["redis"])),
+        ("", _redis_memory(answer["redis"], work["pending"])),
+        ("storage", _storage(answer["storage"])),
+        ("traffic", f"{_bytes(answer['workers']['pages_bytes'])} of pages"),
+        ("close", _time(answer["time"]["close_s"])),
+        ("money", _money(answer["money"])),
     ]
+    head = f"{work['jobs']:,} jobs at {work['rate']:g} runs a second: {_time(answer['time']['crawl_s'])}"
     rows = [_limit_row(limit) for limit in answer["limits"]]
-    lines += table_lines(("limit", "at", "", "why"), rows, styles)
-    lines += ["", f"measured on {_measured(answer['measured'])}"]
-    return lines
+    return [
+        styles.strong(head),
+        "",
+        *[f"{label:<9} {text}" for label, text in told],
+        "",
+        *table_lines(("limit", "at", "", "why"), rows, styles),
+        "",
+        "measured: " + visible(", ".join(f"{name} {value}" for name, value in answer["measured"].items())),
+    ]
+
+
+def _workers(workers: dict[str, Any]) -> str:
+    fleet = (
+        f"{workers['processes']:,} processes of {workers['slots_each']} runs on {workers['cores']:,} cores"
+    )
+    return f"{fleet}, {_bytes(workers['memory_bytes'])}; --parallel {workers['parallel']:,}"
+
+
+def _redis(redis: dict[str, Any], styles: Styles) -> str:
+    verdict = styles.good("one suffices") if redis["one_suffices"] else styles.bad("one does not suffice")
+    memory = f"{_bytes(redis['memory_bytes'])} of {_bytes(redis['memory_available_bytes'])}"
+    return f"{verdict}: {redis['core']:.0%} of its core, {memory}"
+
+
+def _redis_load(redis: dict[str, Any]) -> str:
+    trips = f"{redis['round_trips_per_s']:,.0f} round trips/s, {redis['commands_per_s']:,.0f} commands/s"
+    return f"{trips}, {_bytes(redis['network_bytes_per_s'])}/s"
+
+
+def _redis_memory(redis: dict[str, Any], pending: int) -> str:
+    keys = f"seen keys {_bytes(redis['seen_keys_bytes'])}"
+    return f"{keys}, pending jobs {_bytes(redis['pending_jobs_bytes'])} ({pending:,} at once at most)"
+
+
+def _storage(storage: dict[str, Any]) -> str:
+    writes = f"{storage['write_requests']:,.0f} writes, {storage['write_requests_per_s']:,.0f}/s"
+    return f"{_bytes(storage['bytes'])} in {writes}"
+
+
+def _money(money: dict[str, Any]) -> str:
+    parts = f"cores {money['workers']:,.2f}, Redis {money['redis']:,.2f}, writes {money['requests']:,.2f}"
+    total = f"{money['total']:,.2f} {visible(money['currency'])}"
+    return f"{total}: {parts}, storage for a month {money['storage_month']:,.2f}"
 
 
 def _limit_row(limit: dict[str, Any]) -> tuple[str, str, str, str]:
@@ -54,10 +82,6 @@ def _limit_row(limit: dict[str, Any]) -> tuple[str, str, str, str]:
         at = f"{limit['jobs']:,} jobs"
     reached = ("BEYOND" if limit["stops"] else "beyond") if limit["reached"] else "within"
     return limit["name"], at, reached, limit["told"]
-
-
-def _measured(measured: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in measured.items())
 
 
 def _bytes(size: float) -> str:

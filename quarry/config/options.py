@@ -257,7 +257,7 @@ OPTIONS: tuple[Option, ...] = (
         "report",
         "--report",
         "PATH",
-        "Write a structured exit report (JSON) to this file",
+        "Write a structured exit report (JSON) to this file: of a single run the runtime's, of a crawl its result",
         env="QUARRY_REPORT",
         path=True,
         section=_OUTPUT,

@@ -1,9 +1,8 @@
 """Turn a delivery's live segment and artifacts into Parquet files, in bounded memory, durably.
 
 All files are written under temporary names first, then synced, then renamed, then their folders are synced,
-in four
-rounds: the first sync of a round makes the file system commit its journal once for all of them, and the
-    others find little left to do.
+in four rounds: the first sync of a round makes the file system commit its journal once for all of them, and
+the others find little left to do.
 """
 
 from __future__ import annotations

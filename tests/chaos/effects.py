@@ -34,6 +34,20 @@ def unfelt(run: Run, counts: Counts, told: Told) -> list[str]:
     return missing
 
 
+def felt_so_far(run: Run, fault: str) -> bool:
+    """Say, while the crawl runs, whether a fault that needs a victim with work in hand has found one."""
+    if fault in {"worker-kill", "worker-pause", "half-open"}:
+        return run.counts is not None and run.counts.redeliveries > 0
+    if fault == "executor-kill":
+        return any(
+            b"executor_crash" in path.read_bytes()
+            for path in run.storage.glob("datasets/*/attempts/*/*/*.json")
+        )
+    if fault == "redis-rollback":
+        return run.tally.get("rolled-back-jobs", 0) > 0
+    return True
+
+
 def _crashes(run: Run) -> int:
     import quarry.lode
 

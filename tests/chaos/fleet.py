@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from quarry.engine.lifeline import make_parent_death_hook
 from quarry.engine.server import PrivateServer
 from tests.chaos.processes import MARK, marked, send, tree
+
+if TYPE_CHECKING:
+    import random
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKERS = 4
@@ -70,7 +73,7 @@ class Worker:
                 stdout=log,
                 stderr=log,
                 process_group=0,
-                preexec_fn=make_parent_death_hook(),
+                preexec_fn=make_parent_death_hook(),  # noqa: PLW1509 -- it allocates and locks nothing
             )
         self.pids[-1] = self._process.pid
 

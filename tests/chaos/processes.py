@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import signal
 
 MARK = "QUARRY_CHAOS_MARK"
 """Environment variable that everything that a run starts inherits."""

@@ -49,7 +49,6 @@ class Proxies:
 
     async def stop(self) -> None:
         """End it."""
-        if self._process is not None:
-            self._process.kill()
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
             await self._process.wait()
-            self._process._transport.close()

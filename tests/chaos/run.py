@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -14,10 +13,12 @@ from quarry.redisio import Retrier, make_client
 from quarry.scheduler import Ledger
 from tests.chaos.answer import answer
 from tests.chaos.fleet import SLOTS, WORKERS, Fleet
+from tests.chaos.proxies import Proxies
 from tests.chaos.scripts.graph import Graph
 from tests.chaos.watcher import Watcher
 
 if TYPE_CHECKING:
+    import random
     from pathlib import Path
 
     from quarry.types import Counts
@@ -52,6 +53,7 @@ class Run:
         self.graph = Graph(scenario.seed, scenario.jobs, int(LEASE_MS * 2.4) if scenario.long_jobs else 0)
         self.answer = answer(self.graph, max_attempts=scenario.max_attempts)
         self.fleet = Fleet(folder, storage_faults=scenario.storage_faults, switch=scenario.switch)
+        self.proxies = Proxies()
         self.storage = folder / "data"
         self.counts: Counts | None = None
         self.closed = False

@@ -10,7 +10,7 @@ import msgspec
 
 from tests.chaos.driver import run_scenario
 from tests.chaos.fleet import ROOT
-from tests.chaos.report import Row
+from tests.chaos.report import Row  # noqa: TC001 -- msgspec reads the annotation at run time
 from tests.chaos.scenario import FAULTS, Scenario
 from tests.chaos.switches import SHOWN_BY, SWITCHES
 

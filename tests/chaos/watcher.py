@@ -107,7 +107,7 @@ class Watcher:
                 stdout=out,
                 stderr=err,
                 process_group=0,
-                preexec_fn=make_parent_death_hook(),
+                preexec_fn=make_parent_death_hook(),  # noqa: PLW1509 -- it allocates and locks nothing
             )
 
     def _path(self, what: str) -> Path:

@@ -46,3 +46,21 @@ def test_the_query_of_the_summary_shows_committed_rows_only(tmp_path):
     query = make_query(msgspec.convert(done.result, RunResult))
     rows = duckdb.sql(query).fetchall()
     assert [row[0] for row in rows] == ["2026-01-01"]
+
+
+@pytest.mark.clause("RUN-09", "CLI-17")
+@pytest.mark.parametrize("more", [[], ["--max-runs", "1"]], ids=["single", "crawl"])
+def test_the_exit_report_is_the_runtimes_of_a_single_run_and_the_result_of_a_crawl(tmp_path, more):
+    """Two shapes, told apart by `fanout`; both say how it ended."""
+    path = tmp_path / "report.json"
+    with running(tmp_path, "--script", SCRIPT, "--report", str(path), *more) as crawl:
+        done = crawl.wait()
+    assert done.code == 0, done.stderr
+    report = json.loads(path.read_text())
+    if more:
+        assert report == {**done.result, "warnings": report["warnings"]}
+        assert report["fanout"]["succeeded"] == 1
+    else:
+        assert report["outcome"]["status"] == "success"
+        assert report["runtime_exit_code"] == 0
+        assert "fanout" not in report

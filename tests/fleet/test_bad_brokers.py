@@ -82,7 +82,7 @@ def test_a_redis_that_would_lose_work_is_refused(tmp_path, settings, said):
         fleet.end()
 
 
-@pytest.mark.clause("RUN-39", "CLI-27")
+@pytest.mark.clause("RUN-39", "CLI-27", "CLI-31")
 def test_crawls_that_are_not_there_and_keys_that_are_no_crawls(tmp_path):
     """Exit code 1, and what is wrong; a foreign key stays as it is."""
     with running_fleet(tmp_path, workers=0) as fleet:

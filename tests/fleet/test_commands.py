@@ -41,7 +41,7 @@ def test_with_a_broker_and_no_bounds_it_is_a_crawl_of_one_job(tmp_path):
         assert (done.result["fanout"]["succeeded"], done.result["fanout"]["beyond_depth"]) == (1, 3)
 
 
-@pytest.mark.clause("RUN-39")
+@pytest.mark.clause("RUN-39", "CLI-33")
 def test_a_detached_crawl_goes_on_and_can_be_watched_again(tmp_path):
     """--detach leaves with exit code 0; an attached watcher may be killed and another one come."""
     gate = tmp_path / "gate"
@@ -139,7 +139,7 @@ def test_a_crawl_is_stopped_at_its_max_duration_by_its_workers(tmp_path):
         assert done.result["fanout"]["not_executed"] > 0
 
 
-@pytest.mark.clause("RUN-42")
+@pytest.mark.clause("RUN-42", "CLI-32")
 def test_failed_jobs_are_retried_in_a_crawl_of_their_own(tmp_path):
     """Next attempt, after their last run, same job; the first crawl's records stay as they are."""
     with running_fleet(tmp_path, workers=1) as fleet:

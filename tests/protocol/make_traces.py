@@ -265,7 +265,7 @@ def scenarios(model: Any, run: Any) -> Iterator[tuple[str, Any, int, int]]:
     full = {name: True for name in run.ALL} | {"audit": True, "mode": "job"}
     leaf = ((),)
     tiny = model.Cfg(jobs=("R", "A"), prog=((((1,),),), leaf))
-    two = model.Cfg(jobs=("R", "A", "B"), prog=((((1,), (2,)),), leaf, leaf))
+    three = model.Cfg(jobs=("R", "A", "B"), prog=((((1,), (2,), (1, 2)),), leaf, leaf))
     fork = model.Cfg(jobs=("R", "A", "B"), prog=((((1, 2),),), leaf, leaf))
     nondet = model.Cfg(jobs=("R", "A", "B"), prog=((((1,),), ((2,),)), leaf, leaf), vars=1)
     dup = model.Cfg(jobs=("R", "A", "B", "C"), depth=1, prog=((((1,), (2, 1)),), (((3,),),), (((1,),),), leaf))
@@ -282,7 +282,7 @@ def scenarios(model: Any, run: Any) -> Iterator[tuple[str, Any, int, int]]:
         ("tiny", replace(tiny, **faults), 7, 60),
         ("tiny, nothing redelivered", replace(tiny, max_redeliveries=0, rollbacks=1, kills=1), 7, 60),
         ("tiny, retry and stop", replace(tiny, stops=1, rollbacks=1, **retries), 6, 80),
-        ("two batches", replace(two, max_redeliveries=1, **faults), 6, 80),
+        ("three batches", replace(three, max_redeliveries=1, **faults), 6, 80),
         ("fork under a cap", replace(fork, max_runs=2, kills=1, ambs=2, stops=1, **retries), 6, 60),
         ("a script that says something else", replace(nondet, max_redeliveries=0, **faults), 5, 80),
         ("duplicates, beyond the depth", replace(dup, parallel=2, kills=1, ambs=1, putfails=1), 6, 60),

@@ -44,7 +44,7 @@ def enqueues(*names: str) -> list[list[Any]]:
 
 FAN = Scenario(
     "a run that emits enqueue events, its children, and the close",
-    [{"name": "root", "do": [["item", "r1"], *enqueues("a", "b", "a"), ["item", "r2"]]}],
+    [{"name": "root", "do": [["item", "r1"], *enqueues("a", "a"), ["item", "r2"]]}],
 )
 ONE = Scenario("one run and the close", [{"name": "root", "do": [["item", "r1"], ["enqueue", "x", []]]}], bounds={"depth": 0})
 RETRY = Scenario(

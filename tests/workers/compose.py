@@ -120,7 +120,7 @@ class Fleet:
             timeout=120, check=False,
         )  # fmt: skip
 
-    def wait_healthy(self, name: str, timeout_s: float = 90) -> None:
+    def wait_healthy(self, name: str, timeout_s: float = 180) -> None:
         """Run the service's health check until it passes."""
         deadline = time.monotonic() + timeout_s
         while (checked := self.check(name)).returncode != 0:
@@ -136,7 +136,7 @@ class Fleet:
         argv = ["sh", "-c", *test] if kind == "CMD-SHELL" else test
         return subprocess.run(
             argv, cwd=self.working_folder(name), env=self.environment(name), capture_output=True, text=True,
-            timeout=60, check=False,
+            timeout=120, check=False,
         )  # fmt: skip
 
     def stop(self) -> dict[str, int]:

@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = Path(__file__).parent / "scripts"
 
 
-def wait_for(condition: Callable[[], Any], what: str, timeout_s: float = 60) -> Any:
+def wait_for(condition: Callable[[], Any], what: str, timeout_s: float = 120) -> Any:
     """Poll until the condition gives something true, and give that."""
     deadline = time.monotonic() + timeout_s
     while not (value := condition()):
@@ -179,7 +179,7 @@ def tell(url: str, *arguments: str, module: str = "workers.http") -> subprocess.
     """Run a `celery` command to its end."""
     return subprocess.run(
         [str(Path(sys.executable).parent / "celery"), "-A", module, *arguments],
-        cwd=ROOT, env=clean_env(QUARRY_BROKER=url), capture_output=True, text=True, timeout=60, check=False,
+        cwd=ROOT, env=clean_env(QUARRY_BROKER=url), capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from quarry.tasks.capacity import MIB, Figures, Profile, decide_concurrency
 from quarry.tasks.machine import read_figures
+from tests.workers.kit import celery
 
 GIB = 1024 * MIB
 
@@ -93,3 +94,11 @@ def test_this_machine_can_be_read():
     figures = read_figures()
     assert figures.cores > 0
     assert figures.memory_bytes > 64 * MIB
+
+
+@pytest.mark.clause("FLEET-02")
+def test_a_worker_started_without_a_number_takes_the_default(tmp_path, broker, start_worker):
+    """What the formula says of this machine is what the worker says of itself."""
+    worker = start_worker(tmp_path, broker.url, module="workers.browser").wait_ready()
+    pool = celery(broker.url, worker, "inspect", "stats")["pool"]
+    assert pool["max-concurrency"] == decide_concurrency(read_figures(), Profile.BROWSER)

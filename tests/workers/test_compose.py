@@ -99,6 +99,7 @@ def fleet(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.clause("FLEET-12")
 async def test_what_the_file_says_runs(fleet, tmp_path):
     """Every service starts, becomes healthy, does its work and ends by TERM: Redis, workers, Flower, metrics, Prometheus."""

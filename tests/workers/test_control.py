@@ -15,6 +15,7 @@ from tests.workers.kit import Crawl, celery, tell, wait_for
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.clause("FLEET-06")
 async def test_inspect_and_control(tmp_path, broker, start_worker):
     """ping, active, stats, pool_grow, pool_shrink, revoke and shutdown do what they say."""
@@ -42,10 +43,11 @@ async def test_inspect_and_control(tmp_path, broker, start_worker):
     crawl.open()
     wait_for(lambda: len(crawl.noted("done")) >= 4, "the rest")
     tell(broker.url, "control", "shutdown")  # nobody answers it: the worker is on its way out
-    assert await asyncio.to_thread(worker.process.wait, 60) == 0, worker.text()
+    assert await asyncio.to_thread(worker.process.wait, 150) == 0, worker.text()
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.clause("FLEET-06")
 async def test_autoscale_grows_with_the_work_and_shrinks_without(tmp_path, broker, start_worker):
     """`--autoscale 6,1`: never more than six runs at once, one slot when nothing is there; the range can be moved."""
@@ -68,6 +70,7 @@ async def test_autoscale_grows_with_the_work_and_shrinks_without(tmp_path, broke
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.clause("FLEET-09")
 async def test_hup_restarts_it_and_scripts_do_not_see_the_broker(tmp_path, broker, start_worker):
     """SIGHUP starts the worker anew on the same broker; no executor has the broker's address."""
@@ -87,6 +90,7 @@ def _items(crawl):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.clause("FLEET-01")
 async def test_each_profile_serves_its_list(tmp_path, broker, start_worker):
     """http runs wait for an http worker, browser runs for a browser worker; quarry.tasks serves both."""
@@ -98,7 +102,7 @@ async def test_each_profile_serves_its_list(tmp_path, broker, start_worker):
     wait_for(lambda: len(http.noted("done")) == 1, "the browser run")
     assert broker.client.llen("quarry") == 1
     first.term()
-    await asyncio.to_thread(first.process.wait, 60)
+    await asyncio.to_thread(first.process.wait, 150)
     start_worker(tmp_path, broker.url, "-c", "1", module="workers.http").wait_ready()
     wait_for(lambda: len(http.noted("done")) == 2, "the http run")
     both = start_worker(tmp_path, broker.url, "-c", "1", module="quarry.tasks").wait_ready()
@@ -140,6 +144,7 @@ def _envelope(task, args):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.clause("FLEET-01")
 def test_a_detached_worker_logs_to_its_file(tmp_path, broker):
     """`-D --pidfile --logfile`, as `celery multi` starts them: the log is there, a refusal too, and TERM ends it."""

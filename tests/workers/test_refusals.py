@@ -16,7 +16,7 @@ def refused(*, module: str = "workers.http", arguments: tuple[str, ...] = (), **
     """What a worker says that refuses to start."""
     done = subprocess.run(
         [str(Path(sys.executable).parent / "celery"), "-A", module, *arguments, "worker", "-c", "1"],
-        cwd=ROOT, env=clean_env(**env), capture_output=True, text=True, timeout=60, check=False,
+        cwd=ROOT, env=clean_env(**env), capture_output=True, text=True, timeout=150, check=False,
     )  # fmt: skip
     assert done.returncode == 64, (done.returncode, done.stderr)
     assert "Traceback" not in done.stderr

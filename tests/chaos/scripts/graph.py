@@ -7,6 +7,7 @@ enqueues some that are another's too. The last layer enqueues jobs that lie beyo
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from dataclasses import dataclass
 
@@ -18,6 +19,14 @@ LONG_LAYER = 2
 
 PARTS = 2
 """Items that a job emits, at most."""
+
+
+@functools.cache
+def layers_of(jobs: int) -> tuple[range, ...]:
+    """Divide job numbers into layers."""
+    ends = [max(jobs * sum(SHARES[: at + 1]) // 100, 1) for at in range(len(SHARES))]
+    firsts, lasts = [0, *ends[:-1]], [*ends[:-1], jobs]
+    return tuple(range(first, last) for first, last in zip(firsts, lasts, strict=True))
 
 
 @dataclass(frozen=True)
@@ -34,12 +43,9 @@ class Graph:
     jobs: int
     long_ms: int = 0
 
-    def layers(self) -> list[range]:
+    def layers(self) -> tuple[range, ...]:
         """Give the jobs of each layer."""
-        ends = [max(self.jobs * sum(SHARES[: at + 1]) // 100, 1) for at in range(len(SHARES))]
-        return [
-            range(first, end) for first, end in zip([0, *ends[:-1]], [*ends[:-1], self.jobs], strict=True)
-        ]
+        return layers_of(self.jobs)
 
     def depth(self, n: int) -> int:
         """Give the layer of a job."""
