@@ -84,7 +84,9 @@ async def _measure(shape: Shape, options: argparse.Namespace, work: Path, fleet:
     kept, moved, runs, asked = started, started, 0, 0
     try:
         while True:
-            await asyncio.sleep(options.interval)
+            # Finer at the end, where seconds of the last poll would be taken for the close's or the runs'.
+            left = shape.jobs - samples[-1]["runs"]
+            await asyncio.sleep(options.interval if left > options.parallel * 4 else options.interval / 10)
             if seeding.done():
                 seeding.result()
             if dead := fleet.dead_workers():
@@ -122,6 +124,7 @@ async def _measure(shape: Shape, options: argparse.Namespace, work: Path, fleet:
         "seconds": round(settled_s, 3),
         "close_seconds": round(close_s, 3),
         "runs_per_s": round(shape.jobs / settled_s, 2),
+        "steady_runs_per_s": round(figures.steady_rate([(s["t_s"], s["runs"]) for s in samples]), 2),
         "polls": asked,
         "cpu_ms_per_run": results.cpu(settled, shape.jobs),
         "redis": {

@@ -72,6 +72,8 @@ def run_scenario(scenario: Scenario, *, keep: bool = False, discard: bool = Fals
 async def _run(scenario: Scenario, folder: Path) -> Row:
     run = Run(scenario, folder)
     try:
+        if "disk-full" in scenario.faults and not run.disk.mount():
+            run.note("no file system can be mounted here: a full one is feigned")
         run.fleet.server.start()
         if scenario.proxied:
             await run.proxies.start(run.fleet.server.socket_path)
@@ -87,6 +89,7 @@ async def _run(scenario: Scenario, folder: Path) -> Row:
             await run.client.aclose()
         run.fleet.end()
         await run.proxies.stop()
+        run.disk.unmount(keep=bool(run.wrong))
 
 
 async def _crawl(run: Run) -> Row:

@@ -25,7 +25,7 @@ def unfelt(run: Run, counts: Counts, told: Told) -> list[str]:
         "messages-twice": tally.get("messages-repeated", 0) and told.refused,
         "storage-fails": told.storage_hits,
         "storage-hangs": told.storage_hits,
-        "disk-full": told.storage_hits,
+        "disk-full": told.full_hits if run.disk.refilled_bytes else told.storage_hits,
         "watcher-kill": tally.get("watcher-kills", 0),
     }
     missing = [fault for fault in run.scenario.faults if not felt[fault]]

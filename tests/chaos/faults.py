@@ -79,7 +79,7 @@ async def make_half_open(run: Run, rng: random.Random) -> None:
     run.count("half-open", dropped)
 
 
-async def _disturb_storage(run: Run, rng: random.Random, what: str, seconds: float) -> None:
+async def _disturb_storage(run: Run, what: str, seconds: float) -> None:
     flag = run.fleet.storage_flags / what
     run.note(f"storage: {what} for {seconds:.1f} s")
     flag.touch()
@@ -92,17 +92,30 @@ async def _disturb_storage(run: Run, rng: random.Random, what: str, seconds: flo
 
 async def fail_storage(run: Run, rng: random.Random) -> None:
     """Every storage call of every worker fails for a while."""
-    await _disturb_storage(run, rng, "fail", rng.uniform(0.3, 1.0))
+    await _disturb_storage(run, "fail", rng.uniform(0.3, 1.0))
 
 
 async def hang_storage(run: Run, rng: random.Random) -> None:
     """Every storage call of every worker hangs for a while, longer than a lease at times."""
-    await _disturb_storage(run, rng, "hang", rng.uniform(1.0, LEASE_MS / 1000 + 1.5))
+    await _disturb_storage(run, "hang", rng.uniform(1.0, LEASE_MS / 1000 + 1.5))
 
 
 async def fill_disk(run: Run, rng: random.Random) -> None:
-    """No space is left for a while."""
-    await _disturb_storage(run, rng, "full", rng.uniform(0.3, 1.0))
+    """No space is left for a while: the run's own file system is filled, where one could be mounted."""
+    seconds = rng.uniform(0.3, 1.0)
+    if not run.disk.mounted:
+        await _disturb_storage(run, "full", seconds)
+        return
+    run.note(f"the disk is full for {seconds:.1f} s")
+    deadline = time.monotonic() + seconds
+    try:
+        while time.monotonic() < deadline:
+            # Deliveries that fail remove their files: what they free is taken too.
+            run.disk.fill()
+            await asyncio.sleep(0.01)
+    finally:
+        run.disk.free()
+    run.note("the disk has space again")
 
 
 async def kill_watcher(run: Run, rng: random.Random) -> None:

@@ -25,6 +25,7 @@ class Told:
         refused: Claims that were refused.
         republished: Messages that the reaper pushed again.
         storage_hits: Storage calls that a fault met.
+        full_hits: Lines that say that no space was left.
         holders: TOKENs by (key, attempt, delivery).
         pid_of: Worker process by TOKEN.
         errors: Lines of level error, shortened.
@@ -35,6 +36,7 @@ class Told:
     refused: int = 0
     republished: int = 0
     storage_hits: int = 0
+    full_hits: int = 0
     holders: dict[tuple[str, int, int], set[str]] = field(default_factory=dict)
     pid_of: dict[str, int] = field(default_factory=dict)
     errors: Counter[str] = field(default_factory=Counter)
@@ -54,6 +56,10 @@ class Told:
             self.republished += line["republished"]
         elif event == "chaos.storage_hit":
             self.storage_hits += 1
+        if "no space is left" in str(line.get("error", line.get("message", ""))) + str(
+            line.get("exception", "")
+        ):
+            self.full_hits += 1
         if line.get("level") in {"error", "critical"}:
             self.errors[f"{event}: {str(line.get('error', line.get('exception', '')))[-160:]}"] += 1
 

@@ -21,6 +21,8 @@ class Proxy:
     def __init__(self, target: str) -> None:
         self._target = target
         self._open: set[asyncio.Event] = set()
+        # The loop holds tasks weakly, and nobody else knows those of a connection that carries nothing.
+        self._tasks: set[asyncio.Task[None] | None] = set()
 
     def drop(self) -> int:
         """Make all connections of now half open; how many."""
@@ -32,6 +34,7 @@ class Proxy:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         swallowed = asyncio.Event()
         self._open.add(swallowed)
+        self._tasks.add(asyncio.current_task())
         try:
             with contextlib.suppress(OSError):
                 there, back = await asyncio.open_unix_connection(self._target)
@@ -48,6 +51,7 @@ class Proxy:
                 back.close()
         finally:
             self._open.discard(swallowed)
+            self._tasks.discard(asyncio.current_task())
             writer.close()
 
 

@@ -15,6 +15,7 @@ from tests.chaos.answer import answer
 from tests.chaos.fleet import SLOTS, WORKERS, Fleet
 from tests.chaos.proxies import Proxies
 from tests.chaos.scripts.graph import Graph
+from tests.chaos.small_disk import SmallDisk
 from tests.chaos.watcher import Watcher
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Run:
         self.fleet = Fleet(folder, storage_faults=scenario.storage_faults, switch=scenario.switch)
         self.proxies = Proxies()
         self.storage = folder / "data"
+        self.disk = SmallDisk(self.storage, jobs=scenario.jobs)
         self.counts: Counts | None = None
         self.closed = False
         self.wrong: list[str] = []
