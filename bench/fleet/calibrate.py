@@ -100,7 +100,8 @@ def calibrate(read: dict[str, Any]) -> dict[str, Any]:
         "fetch": _rounded(fetch),
         "page_kb": _rounded(page_kb),
         "memory": {
-            "redis_base_bytes": long["redis_memory"]["start"],
+            # With its scripts and everybody's connections.
+            "redis_base_bytes": long["redis_memory"]["end"] - _keys_bytes(keys, long["shape"]["jobs"]),
             "seen_key_bytes": [[row["keys"], round(row["bytes_per_key"], 1)] for row in keys["seen_keys"]],
             "compact_keys": keys["buckets"] * int(keys["limits"]["hash-max-listpack-entries"]),
             "wide_key_bytes": round(keys["wide_key_bytes"], 1),
@@ -114,6 +115,12 @@ def calibrate(read: dict[str, Any]) -> dict[str, Any]:
         "seed_cpu_us": round(1000 * long["cpu_ms_per_run"]["seeder"], 1),
         "close_us": round(1e6 * long["close_seconds"] / long["shape"]["jobs"], 2),
     }
+
+
+def _keys_bytes(keys: dict[str, Any], jobs: int) -> int:
+    """Give the bytes of the seen keys of a crawl, at the nearest size that was measured."""
+    nearest = min(keys["seen_keys"], key=lambda row: abs(row["keys"] - jobs))
+    return int(jobs * nearest["bytes_per_key"])
 
 
 def _map(value: Any) -> Cost:

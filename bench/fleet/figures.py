@@ -36,6 +36,20 @@ def watched(points: Sequence[tuple[float, float]], total: float) -> list[tuple[f
     return [point for point in points if point[0] >= total - last]
 
 
+def steady_rate(points: Sequence[tuple[float, float]]) -> float:
+    """Give runs a second from a fifth to nine tenths of a crawl: without its start and its end.
+
+    Args:
+        points: Seconds and runs so far.
+    """
+    total = max((runs for _, runs in points), default=0.0)
+    inner = [(t_s, runs) for t_s, runs in points if 0.2 * total <= runs <= 0.9 * total]
+    if len(inner) < 2 or inner[-1][0] <= inner[0][0]:
+        inner = [points[0], points[-1]] if len(points) > 1 else [(0.0, 0.0), (1.0, 0.0)]
+    (start_s, first), (end_s, last) = inner[0], inner[-1]
+    return (last - first) / (end_s - start_s) if end_s > start_s else 0.0
+
+
 def commands(
     before: dict[str, dict[str, float]], after: dict[str, dict[str, float]]
 ) -> dict[str, dict[str, float]]:

@@ -125,7 +125,7 @@ async def measure_wide(client: RedisClient) -> float:
     """
     source, base = random.Random(7), await _used(client)
     for bucket in range(_WIDE_BUCKETS):
-        fields = {source.randbytes(15): "2" for _ in range(_WIDE_KEYS)}
+        fields: dict[Any, Any] = {source.randbytes(15): "2" for _ in range(_WIDE_KEYS)}
         await client.hset(f"wide:{bucket}", mapping=fields)
     bytes_per_key = (await _used(client) - base) / (_WIDE_BUCKETS * _WIDE_KEYS)
     await client.delete(*[f"wide:{bucket}" for bucket in range(_WIDE_BUCKETS)])

@@ -151,7 +151,8 @@ async def _measure(shape: Shape, options: argparse.Namespace, work: Path, fleet:
 def sampler_stats(fleet: Fleet) -> dict[str, Any]:
     """Read ``INFO commandstats`` once more."""
     with fleet.client() as client:
-        return client.info("commandstats")
+        found: dict[str, Any] = client.info("commandstats")
+        return found
 
 
 def write(path: Path | None, found: dict[str, Any]) -> None:

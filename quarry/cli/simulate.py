@@ -57,21 +57,20 @@ def _workload(values: dict[str, Any]) -> tuple[Workload | None, float, list[str]
     from quarry.simulate import Workload
 
     given = Numbers(values)
-    work = {
-        "jobs": int(given.number("--jobs", low=1, high=1e12, whole=True)),
-        "rate": given.number("--rate", low=1e-6, high=1e9),
-        "events": given.number("--events", low=0, high=1e6, default=1),
-        "enqueues": given.number("--enqueues", low=0, high=1e6, default=0),
-        "row_bytes": given.number("--row-bytes", low=0, high=1e9, default=0),
-        "page_bytes": given.number("--page-bytes", low=0, high=1e10, default=0),
-        "duration_ms": given.duration_ms("--duration", default="500ms"),
-        "slots": int(given.number("--slots", low=1, high=4096, whole=True, default=_SLOTS)),
-    }
     pending = given.number("--pending", low=0, high=1e12, whole=True, default=-1)
     redis_gb = given.number("--redis-gb", low=0.001, high=1e6, default=64)
-    if given.problems:
-        return None, redis_gb, given.problems
-    return Workload(**work, pending=None if pending < 0 else int(pending)), redis_gb, []
+    work = Workload(
+        jobs=int(given.number("--jobs", low=1, high=1e12, whole=True)),
+        rate=given.number("--rate", low=1e-6, high=1e9),
+        events=given.number("--events", low=0, high=1e6, default=1),
+        enqueues=given.number("--enqueues", low=0, high=1e6, default=0),
+        row_bytes=given.number("--row-bytes", low=0, high=1e9, default=0),
+        page_bytes=given.number("--page-bytes", low=0, high=1e10, default=0),
+        duration_ms=given.duration_ms("--duration", default="500ms"),
+        slots=int(given.number("--slots", low=1, high=4096, whole=True, default=_SLOTS)),
+        pending=None if pending < 0 else int(pending),
+    )
+    return (None if given.problems else work), redis_gb, given.problems
 
 
 def _prices(values: dict[str, Any]) -> tuple[Prices, list[str]]:

@@ -21,7 +21,9 @@ from tests.chaos.table import Table, noticed
 def main() -> int:
     """Make one run or the whole table; 1 where a promise was broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("--fault", choices=["none", "all", *FAULTS], default="all")
+    parser.add_argument(
+        "--fault", default="all", help=f"all, none, or some of them with + between: {', '.join(FAULTS)}"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1000)
     parser.add_argument("--switch", choices=["", *SWITCHES], default="")
@@ -31,10 +33,11 @@ def main() -> int:
     options = parser.parse_args()
     if options.write:
         return _write(options.write, quick=options.quick)
-    row = run_scenario(
-        Scenario(fault=options.fault, seed=options.seed, jobs=options.jobs, switch=options.switch),
-        keep=options.keep,
-    )
+    try:
+        scenario = Scenario(fault=options.fault, seed=options.seed, jobs=options.jobs, switch=options.switch)
+    except ValueError as error:
+        parser.error(str(error))
+    row = run_scenario(scenario, keep=options.keep)
     print(row.line(), flush=True)
     return 1 if row.wrong else 0
 

@@ -29,7 +29,7 @@ def unfelt(run: Run, counts: Counts, told: Told) -> list[str]:
         "watcher-kill": tally.get("watcher-kills", 0),
     }
     missing = [fault for fault in run.scenario.faults if not felt[fault]]
-    if run.scenario.fault in {"worker-kill", "worker-pause", "half-open", "all"} and not counts.redeliveries:
+    if {"worker-kill", "worker-pause", "half-open"} & set(run.scenario.faults) and not counts.redeliveries:
         missing.append("no redelivery")
     return missing
 

@@ -96,11 +96,6 @@ async def work(job: Job) -> None:
     await _as_worker(job, _deliver_all)
 
 
-async def reap(job: Job) -> None:
-    """Do one round of the reaper, with the close where it comes to that."""
-    await _as_worker(job, lambda service, job: service._reap(job.crawl))
-
-
 async def finish(job: Job) -> None:
     """See the crawl to its end: rounds of the reaper and deliveries until it is closed and announced.
 
@@ -109,14 +104,25 @@ async def finish(job: Job) -> None:
     await _as_worker(job, _finish)
 
 
-async def stop(job: Job) -> None:
+async def stop(job: Job, *, now: bool = False) -> None:
     """Stop the crawl, one pending job a step."""
     client = make_client(job.url)
     quarry.scheduler.crawl.MAX_BATCH = 1
     try:
-        await Ledger(client, job.crawl).stop()
+        await Ledger(client, job.crawl).stop(now=now)
     finally:
         await client.aclose()
+
+
+async def stop_now(job: Job) -> None:
+    """Stop the crawl and end what executes too."""
+    await stop(job, now=True)
+
+
+async def stop_now_and_finish(job: Job) -> None:
+    """Stop the crawl again, as its user would, and see it to its end."""
+    await stop_now(job)
+    await finish(job)
 
 
 async def stop_and_finish(job: Job) -> None:
@@ -157,8 +163,9 @@ BODIES: dict[str, Callable[[Job], Awaitable[None]]] = {
     "seed": seed,
     "seed_and_finish": seed_and_finish,
     "work": work,
-    "reap": reap,
     "finish": finish,
     "stop": stop,
     "stop_and_finish": stop_and_finish,
+    "stop_now": stop_now,
+    "stop_now_and_finish": stop_now_and_finish,
 }

@@ -51,7 +51,13 @@ def event(kind, payload):
 
 
 def put(name, data):
-    frame = {"type": "file_write", "write_id": 1, "filename": name, "content_type": "text/plain", "data": data}
+    frame = {
+        "type": "file_write",
+        "write_id": 1,
+        "filename": name,
+        "content_type": "text/plain",
+        "data": data,
+    }
     send(frame)
     size = sys.stdin.buffer.read(4)
     if len(size) < 4:
@@ -75,11 +81,26 @@ def main():
             data = args[1].encode() * 1000
             half = len(data) // 2
             for seq, part in enumerate((data[:half], data[half:]), 1):
-                send({"type": "artifact_chunk", "artifact_id": args[0], "seq": seq, "is_last": seq == 2, "data": part})
-            meta = {"artifact_id": args[0], "name": args[0], "content_type": "text/plain", "size_bytes": len(data)}
+                send(
+                    {
+                        "type": "artifact_chunk",
+                        "artifact_id": args[0],
+                        "seq": seq,
+                        "is_last": seq == 2,
+                        "data": part,
+                    }
+                )
+            meta = {
+                "artifact_id": args[0],
+                "name": args[0],
+                "content_type": "text/plain",
+                "size_bytes": len(data),
+            }
             event("artifact", meta)
         elif verb == "fail_below" and REQUEST["attempt"] < args[0]:
-            event("run_error", {"error_type": "RuntimeError", "message": "it fails now, and not the next time"})
+            event(
+                "run_error", {"error_type": "RuntimeError", "message": "it fails now, and not the next time"}
+            )
             return 1
         barrier()
     event("run_complete", {})

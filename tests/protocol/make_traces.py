@@ -255,7 +255,11 @@ def told(teller: Teller, start: tuple, path: list[tuple[str, tuple]]) -> list[li
         if op is None:
             break
         now = teller.state(after)
-        steps.append([op] if now == shown else [op, [new if new != old else None for new, old in zip(now, shown, strict=True)]])
+        steps.append(
+            [op]
+            if now == shown
+            else [op, [new if new != old else None for new, old in zip(now, shown, strict=True)]]
+        )
         before, shown = after, now
     return steps
 
@@ -268,7 +272,9 @@ def scenarios(model: Any, run: Any) -> Iterator[tuple[str, Any, int, int]]:
     three = model.Cfg(jobs=("R", "A", "B"), prog=((((1,), (2,), (1, 2)),), leaf, leaf))
     fork = model.Cfg(jobs=("R", "A", "B"), prog=((((1, 2),),), leaf, leaf))
     nondet = model.Cfg(jobs=("R", "A", "B"), prog=((((1,),), ((2,),)), leaf, leaf), vars=1)
-    dup = model.Cfg(jobs=("R", "A", "B", "C"), depth=1, prog=((((1,), (2, 1)),), (((3,),),), (((1,),),), leaf))
+    dup = model.Cfg(
+        jobs=("R", "A", "B", "C"), depth=1, prog=((((1,), (2, 1)),), (((3,),),), (((1,),),), leaf)
+    )
     big = model.Cfg(
         jobs=("R", "A", "B", "C", "D"),
         prog=((((1,), (2, 1)), ((2,), (4, 0))), (((3,),),), (((1, 3),),), (((4,),),), leaf),
@@ -286,8 +292,18 @@ def scenarios(model: Any, run: Any) -> Iterator[tuple[str, Any, int, int]]:
         ("fork under a cap", replace(fork, max_runs=2, kills=1, ambs=2, stops=1, **retries), 6, 60),
         ("a script that says something else", replace(nondet, max_redeliveries=0, **faults), 5, 80),
         ("duplicates, beyond the depth", replace(dup, parallel=2, kills=1, ambs=1, putfails=1), 6, 60),
-        ("all faults", replace(big, kills=3, rollbacks=1, ambs=3, putfails=1, max_redeliveries=2, **retries), 3, 160),
-        ("all faults and a stop", replace(big, kills=2, rollbacks=1, ambs=2, stops=1, putfails=1, **retries), 3, 120),
+        (
+            "all faults",
+            replace(big, kills=3, rollbacks=1, ambs=3, putfails=1, max_redeliveries=2, **retries),
+            3,
+            160,
+        ),
+        (
+            "all faults and a stop",
+            replace(big, kills=2, rollbacks=1, ambs=2, stops=1, putfails=1, **retries),
+            3,
+            120,
+        ),
     ):
         yield name, replace(cfg, **full), depth, walks
 

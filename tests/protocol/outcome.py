@@ -39,13 +39,13 @@ def outcome(storage: Path) -> dict[str, Any]:
 
 def _shown(reader: Reader, record: CommitRecord) -> dict[str, Any]:
     rows = reader.read(record.run_id).to_pylist() if record.files else []
-    said = [(row["seq"], row["type"], row["payload"], row["data"]) for row in rows if row["type"] != "metrics"]
+    said = [
+        (row["seq"], row["type"], row["payload"], row["data"]) for row in rows if row["type"] != "metrics"
+    ]
     chunks = hashlib.sha256()
     for row in rows:
         chunks.update(row.get("chunk") or b"")
-    files = {
-        sidecar.filename: (reader.root / sidecar.path).read_bytes() for sidecar in record.sidecars
-    }
+    files = {sidecar.filename: (reader.root / sidecar.path).read_bytes() for sidecar in record.sidecars}
     return {
         "run": (record.run_id, record.attempt, record.outcome.status.value, record.outcome.error_type),
         "lineage": (record.parent_run_id, record.parent_job, record.root_run_id, record.depth),
@@ -97,7 +97,9 @@ def _check_redis(client: redis.Redis) -> None:
     for name in ("leases", "unclaimed", "owed", "pending", "st", "job", "msg"):
         assert not client.exists(PREFIX + name), f"{name} is left: {client.type(PREFIX + name)}"
     for key in client.keys():
-        assert key in LASTING or (key.startswith(PREFIX.encode()) and client.pttl(key) > 0), f"{key!r} is left"
+        assert key in LASTING or (key.startswith(PREFIX.encode()) and client.pttl(key) > 0), (
+            f"{key!r} is left"
+        )
 
 
 def _owner(path: str) -> str | None:
@@ -113,5 +115,3 @@ def _owner(path: str) -> str | None:
     name = path.rpartition("/")[2]
     assert name.endswith(layout.TEMP_SUFFIX), f"a file that nobody should have left: {path}"
     return name.split("-")[1] if name.startswith(".part-") else None
-
-

@@ -39,7 +39,11 @@ if TYPE_CHECKING:
 
 PREFIX = f"q:{{{CRAWL}}}:"
 STATUS = {1: "pending", 2: "leased", 3: "succeeded", 4: "failed", 5: "not_executed"}
-OUTCOMES = {"ok": OutcomeStatus.SUCCESS, "error": OutcomeStatus.SCRIPT_ERROR, "lost": OutcomeStatus.EXECUTOR_CRASH}
+OUTCOMES = {
+    "ok": OutcomeStatus.SUCCESS,
+    "error": OutcomeStatus.SCRIPT_ERROR,
+    "lost": OutcomeStatus.EXECUTOR_CRASH,
+}
 _CLOSER = "closer"
 
 
@@ -69,7 +73,9 @@ class Replay:
     async def begin(self) -> None:
         """Seed the root."""
         c = self._scenario
-        given = {name: c[name] for name in ("depth", "parallel", "max_runs", "max_attempts", "max_redeliveries")}
+        given = {
+            name: c[name] for name in ("depth", "parallel", "max_runs", "max_attempts", "max_redeliveries")
+        }
         await self._ledger.seed([new_job(0)], seeder="s", start=0, end=1, bounds=bounds(**given), final=True)
         await self.compare()
 
@@ -299,5 +305,3 @@ class Replay:
             place = real["p"] if token and real["q"] == token else 0
             found = (real["d"], real["a"] - 1, real["v"] - bool(token), token, place)
             assert found == (depth, fails, lost, f"r{run}" if run else "", position), f"job {job}"
-
-

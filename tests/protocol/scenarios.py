@@ -46,7 +46,11 @@ FAN = Scenario(
     "a run that emits enqueue events, its children, and the close",
     [{"name": "root", "do": [["item", "r1"], *enqueues("a", "a"), ["item", "r2"]]}],
 )
-ONE = Scenario("one run and the close", [{"name": "root", "do": [["item", "r1"], ["enqueue", "x", []]]}], bounds={"depth": 0})
+ONE = Scenario(
+    "one run and the close",
+    [{"name": "root", "do": [["item", "r1"], ["enqueue", "x", []]]}],
+    bounds={"depth": 0},
+)
 RETRY = Scenario(
     "a run that fails and is retried",
     [{"name": "root", "do": [["item", "r1"], *enqueues("a"), ["fail_below", 2], *enqueues("a", "b")]}],
@@ -59,16 +63,32 @@ SPENT = Scenario(
 )
 FILES = Scenario(
     "a run with artifacts and files",
-    [{"name": "root", "do": [["put", "a.txt", "x"], ["artifact", "shot", "y"], ["item", "r"], ["put", "b.txt", "z"]]}],
+    [
+        {
+            "name": "root",
+            "do": [["put", "a.txt", "x"], ["artifact", "shot", "y"], ["item", "r"], ["put", "b.txt", "z"]],
+        }
+    ],
 )
 SEED = Scenario("seeding", [leaf(f"s{n}") for n in range(5)], body="seed", before=(), after="seed_and_finish")
 STOP = Scenario(
     "a stop: one job is leased, one waits for its next attempt, others were never leased",
     [{"name": "s0", "do": [["item", "s0"], ["fail_below", 2]]}, *(leaf(f"s{n}") for n in range(1, 5))],
     body="stop",
-    before=(("seed", {}), ("work", {"kill_before": "ledger.retry"}), ("work", {"kill_before": "writer.append"})),
+    before=(
+        ("seed", {}),
+        ("work", {"kill_before": "ledger.retry"}),
+        ("work", {"kill_before": "writer.append"}),
+    ),
     after="stop_and_finish",
     bounds={"max_attempts": 2},
+)
+STOP_NOW = Scenario(
+    "a stop that ends what executes too",
+    [leaf(f"s{n}") for n in range(4)],
+    body="stop_now",
+    before=(("seed", {}), ("work", {"kill_before": "writer.append"})),
+    after="stop_now_and_finish",
 )
 REAP_LOST = Scenario(
     "the reaper ends a job whose only delivery was lost",
@@ -99,4 +119,4 @@ ADOPT_ATTEMPT = Scenario(
     bounds={"max_attempts": 2, "depth": 0},
 )
 
-SCENARIOS = (FAN, RETRY, SPENT, FILES, SEED, STOP, REAP_LOST, REAP_RECORD, ADOPT, ADOPT_ATTEMPT)
+SCENARIOS = (FAN, RETRY, SPENT, FILES, SEED, STOP, STOP_NOW, REAP_LOST, REAP_RECORD, ADOPT, ADOPT_ATTEMPT)

@@ -164,8 +164,6 @@ class Stage:
         self.client.close()
 
 
-
-
 def _make_executor(folder: Path) -> str:
     """Make the light executor a program, by the very interpreter: one that is looked up may be a slow shim."""
     program = folder / "executor"

@@ -27,17 +27,71 @@ MODEL = os.environ.get("LEDGER_MODEL", "/nowhere")
 SHARES = 4
 BROKEN = [
     ("a zombie may admit", "lost", "admit*.lua", "if not holds(job, token) then return {'lost'} end", ""),
-    ("a gap is not refused", "gap", "admit*.lua", "if start > job.p and job.q == token then return {'gap', job.p} end", ""),
-    ("a repeated batch counts again", "admit", "position.lua", "for n = job.p - start + 1, size do", "for n = 1, size do"),
-    ("a position passes on with the lease", "fall_back", "position.lua", "count('replayed', job.p)\n  job.p, job.q = 0, token", ""),
-    ("a job ends twice", "settle", "settle*.lua", "if known == SUCCEEDED or known == FAILED then return", "if false then return"),
-    ("redeliveries without end", "owe", "expire*.lua", "running and job.v <= head.max_redeliveries", "running"),
-    ("a stop ends what was leased", "stop", "stopping.lua", "if job.v == 0 and job.a == job.f then", "if true then"),
-    ("one slot too many", "admit", "dispatch*.lua", "head.parallel - current('leased')", "1 + head.parallel - current('leased')"),
-    ("the depth before the duplicate", "admit", "admission.lua", "if seen(bucket, field) then", "if depth <= head.depth and seen(bucket, field) then"),
-    ("a second claim takes the lease", "claim", "claim*.lua", "if job.t and job.t ~= token then return {'busy'} end", ""),
+    (
+        "a gap is not refused",
+        "gap",
+        "admit*.lua",
+        "if start > job.p and job.q == token then return {'gap', job.p} end",
+        "",
+    ),
+    (
+        "a repeated batch counts again",
+        "admit",
+        "position.lua",
+        "for n = job.p - start + 1, size do",
+        "for n = 1, size do",
+    ),
+    (
+        "a position passes on with the lease",
+        "fall_back",
+        "position.lua",
+        "count('replayed', job.p)\n  job.p, job.q = 0, token",
+        "",
+    ),
+    (
+        "a job ends twice",
+        "settle",
+        "settle*.lua",
+        "if known == SUCCEEDED or known == FAILED then return",
+        "if false then return",
+    ),
+    (
+        "redeliveries without end",
+        "owe",
+        "expire*.lua",
+        "running and job.v <= head.max_redeliveries",
+        "running",
+    ),
+    (
+        "a stop ends what was leased",
+        "stop",
+        "stopping.lua",
+        "if job.v == 0 and job.a == job.f then",
+        "if true then",
+    ),
+    (
+        "one slot too many",
+        "admit",
+        "dispatch*.lua",
+        "head.parallel - current('leased')",
+        "1 + head.parallel - current('leased')",
+    ),
+    (
+        "the depth before the duplicate",
+        "duplicates, beyond the depth",
+        "admission.lua",
+        "if seen(bucket, field) then",
+        "if depth <= head.depth and seen(bucket, field) then",
+    ),
+    (
+        "a second claim takes the lease",
+        "claim",
+        "claim*.lua",
+        "if job.t and job.t ~= token then return {'busy'} end",
+        "",
+    ),
 ]
-"""What is broken; a word of the steps of traces that may notice; in which file, which line, and what stands there then."""
+"""What is broken; a step or an answer in the traces that may notice, or their scenario; in which file, which line, and what stands there then."""
 
 
 def read_traces(*, whole=LONG):
@@ -76,9 +130,7 @@ class Stand:
 
     async def replay(self, scenario, steps):
         await self.client.flushall()
-        ledger = Ledger(
-            self.client, CRAWL, scripts=self.scripts, retrier=Retrier(5), clock_ms=TestClock()
-        )
+        ledger = Ledger(self.client, CRAWL, scripts=self.scripts, retrier=Retrier(5), clock_ms=TestClock())
         replay = Replay(self.client, ledger, self.folder, scenario)
         done = []
         try:
@@ -130,8 +182,10 @@ async def test_the_traces_notice_a_step_that_is_broken(aof_server, folder, tmp_p
     assert changed, f"{pattern} has no such line any more: {old}"
     stand = Stand(aof_server.url, folder, ScriptFolder(tmp_path / "lua"))
     try:
-        for scenario, steps in read_traces(whole=True):
-            if needed in {step[0][-1] for step in steps} | {step[0][0] for step in steps}:
+        # The longest first: they are the likeliest to notice.
+        for scenario, steps in sorted(read_traces(whole=True), key=lambda trace: -len(trace[1])):
+            words = {word for op, *_ in steps for word in (op[0], op[-1])}
+            if needed in words or needed == scenario["name"]:
                 await stand.replay(scenario, steps)
     except (AssertionError, QuarryError) as error:
         print(f"{what}, after {stand.steps} steps: {error}")

@@ -36,9 +36,7 @@ def measure(tmp_path, *arguments):
 
 
 @pytest.mark.clause("SIMULATE-12")
-@pytest.mark.parametrize(
-    ("shape", "jobs"), [(("tiny",), 60), (("links", "--each", "3"), 40)], ids=lambda value: str(value)
-)
+@pytest.mark.parametrize(("shape", "jobs"), [(("tiny",), 60), (("links", "--each", "3"), 40)], ids=str)
 def test_a_small_crawl_is_measured_and_checked(tmp_path, require_service, shape, jobs):
     """Counts, equations, records; CPU, Redis, memory and storage are there; nothing is left but the result."""
     require_service("redis-server")

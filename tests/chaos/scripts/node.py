@@ -2,7 +2,8 @@
 
 import asyncio
 
-from graph import Graph
+from graph import Graph  # beside this file
+
 from quarry import Context
 
 
