@@ -133,7 +133,7 @@ class Settings:
 
     @property
     def fanout(self) -> bool:
-        """Whether enqueue events become runs: depth of 1 or more, max_runs, seeds, a broker, a resumed crawl."""
+        """Whether enqueue events become runs: depth above 0, max_runs, seeds, a broker, a resumed crawl."""
         return (
             bool(self.depth)
             or self.max_runs is not None

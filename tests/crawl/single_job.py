@@ -96,9 +96,7 @@ async def one_job(
         threads=threads,
         hashes=ScriptHashes(),
     )
-    context = CrawlContext(
-        plan=plan, ledger=ledger, tools=tools, heartbeat=Heartbeat(lambda _: ledger)
-    )
+    context = CrawlContext(plan=plan, ledger=ledger, tools=tools, heartbeat=Heartbeat(lambda _: ledger))
     try:
         yield OneJob(folder, storage, server, ledger, job.key, context)
     finally:

@@ -62,7 +62,13 @@ def result(records, *, max_failures=None, stopped=False, counts=None, **more):
         tally.add(entry)
     counts = counts or Counts(admitted=tally.records, succeeded=tally.succeeded, failed=tally.failed)
     summary = make_summary(
-        plan(**more), counts=counts, tally=tally, stopped=stopped, stop_reason="", closed_at=1_700_000_001.5, attempts=0
+        plan(**more),
+        counts=counts,
+        tally=tally,
+        stopped=stopped,
+        stop_reason="",
+        closed_at=1_700_000_001.5,
+        attempts=0,
     )
     return result_of(plan(**more), summary, max_failures=max_failures, warnings=[])
 

@@ -107,7 +107,9 @@ class Fleet:
         """Wait until these workers (all by default) consume: each has a queue of its own for control."""
         for name in names or list(self.workers):
             wait_for(
-                lambda name=name: self._consumes(name), timeout_s=60, what=f"worker {name}: {self.log(name)[-800:]}"
+                lambda name=name: self._consumes(name),
+                timeout_s=60,
+                what=f"worker {name}: {self.log(name)[-800:]}",
             )
 
     def _consumes(self, name: str) -> bool:
@@ -130,7 +132,9 @@ class Fleet:
 
     def run(self, job: dict[str, Any], *arguments: str, timeout_s: float = 120) -> Finished:
         """Run a crawl of the test's script to its end."""
-        return self.quarry("run", "--script", SCRIPT, "--job", json.dumps(job), *arguments, timeout_s=timeout_s)
+        return self.quarry(
+            "run", "--script", SCRIPT, "--job", json.dumps(job), *arguments, timeout_s=timeout_s
+        )
 
     def counters(self, crawl: str) -> dict[str, int]:
         """The ledger's counters; empty where there is no such crawl."""

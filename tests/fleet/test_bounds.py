@@ -40,7 +40,19 @@ def test_a_small_slow_crawl_is_not_starved_by_a_large_quick_one(tmp_path):
         alone = fleet.run(slow, *bounds, "--run-id", "alone")
         quick = json.dumps({"fan": 3000})
         other = fleet.begin(
-            *("run", "--script", SCRIPT, "--job", quick, "--depth", "1", "--parallel", "12", "--run-id", "quick")
+            *(
+                "run",
+                "--script",
+                SCRIPT,
+                "--job",
+                quick,
+                "--depth",
+                "1",
+                "--parallel",
+                "12",
+                "--run-id",
+                "quick",
+            )
         )
         wait_for(lambda: fleet.counters("quick").get("succeeded", 0) > 50, what="the quick crawl")
         beside = fleet.run(slow, *bounds, "--run-id", "beside")

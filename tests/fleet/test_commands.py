@@ -47,7 +47,14 @@ def test_a_detached_crawl_goes_on_and_can_be_watched_again(tmp_path):
     gate = tmp_path / "gate"
     with running_fleet(tmp_path, workers=1) as fleet:
         left = fleet.run(
-            {"fan": 8, "each": {"gate": str(gate)}}, "--depth", "1", "--parallel", "4", "--run-id", "d1", "--detach"
+            {"fan": 8, "each": {"gate": str(gate)}},
+            "--depth",
+            "1",
+            "--parallel",
+            "4",
+            "--run-id",
+            "d1",
+            "--detach",
         )
         assert (left.code, left.result["outcome"], left.result["crawl"]) == (0, "detached", "d1")
         wait_for(lambda: fleet.counters("d1").get("succeeded") == 1, what="the root")
@@ -88,7 +95,9 @@ def test_stop_finishes_what_is_in_flight_and_executes_nothing_more(tmp_path):
     gate = tmp_path / "gate"
     with running_fleet(tmp_path, workers=1) as fleet:
         job = json.dumps({"fan": 10, "each": {"gate": str(gate)}})
-        watcher = fleet.begin("run", "--script", SCRIPT, "--job", job, "--depth", "1", "--parallel", "3", "--run-id", "s1")
+        watcher = fleet.begin(
+            "run", "--script", SCRIPT, "--job", job, "--depth", "1", "--parallel", "3", "--run-id", "s1"
+        )
         wait_for(lambda: fleet.counters("s1").get("leased") == 3, what="three runs")
         wait_for(lambda: fleet.client.zcard("q:{s1}:unclaimed") == 0, what="their claims")
         said = fleet.quarry("stop", "s1")
@@ -110,7 +119,9 @@ def test_stop_now_ends_what_is_in_flight_through_records_that_say_so(tmp_path):
     gate = tmp_path / "gate"  # never opened
     with running_fleet(tmp_path, workers=1, slots=2) as fleet:
         job = json.dumps({"fan": 10, "each": {"gate": str(gate)}})
-        watcher = fleet.begin("run", "--script", SCRIPT, "--job", job, "--depth", "1", "--parallel", "4", "--run-id", "n1")
+        watcher = fleet.begin(
+            "run", "--script", SCRIPT, "--job", job, "--depth", "1", "--parallel", "4", "--run-id", "n1"
+        )
         wait_for(lambda: fleet.counters("n1").get("leased") == 4, what="four leases")
         wait_for(lambda: fleet.client.zcard("q:{n1}:unclaimed") == 2, what="two of them claimed")
         fleet.quarry("stop", "n1", "--now")

@@ -30,7 +30,15 @@ def test_each_worker_executes_the_scripts_of_its_own_root(tmp_path):
         fleet.start_worker("a", env=scripts_of(tmp_path / "a"))
         fleet.start_worker("b", env=scripts_of(tmp_path / "b"))
         fleet.wait_ready()
-        done = fleet.run({"fan": 20, "each": {"fan": 2, "sleep_s": 0.05}}, "--depth", "2", "--run-id", "o1", "--parallel", "8")
+        done = fleet.run(
+            {"fan": 20, "each": {"fan": 2, "sleep_s": 0.05}},
+            "--depth",
+            "2",
+            "--run-id",
+            "o1",
+            "--parallel",
+            "8",
+        )
         assert done.code == 0, done.stderr
         assert done.result["fanout"]["succeeded"] == 1 + 20 + 40
         records = quarry.lode.open(fleet.storage).runs(crawl="o1")
@@ -106,7 +114,17 @@ def test_a_script_of_the_browser_profile_runs_on_browser_workers_only(tmp_path):
         fleet.start_worker("plain", app="workers.http", env={"WHO": "plain"})
         fleet.wait_ready()
         watcher = fleet.begin(
-            *("run", "--script", str(tmp_path / "start.py"), "--depth", "1", "--run-id", "p1", "--parallel", "4"),
+            *(
+                "run",
+                "--script",
+                str(tmp_path / "start.py"),
+                "--depth",
+                "1",
+                "--run-id",
+                "p1",
+                "--parallel",
+                "4",
+            ),
             *("--config", str(config)),
         )
         wait_for(lambda: fleet.counters("p1").get("succeeded") == 2, what="start and leaf")
@@ -115,7 +133,12 @@ def test_a_script_of_the_browser_profile_runs_on_browser_workers_only(tmp_path):
         done = watcher.wait()
         assert done.code == 0, done.stderr
         rows = quarry.lode.open(fleet.storage).scan(event_type="item", crawl="p1").to_pylist()
-        by = {Path(quarry.lode.open(fleet.storage).run(row["run_id"]).script).name: json.loads(row["data"])["by"] for row in rows}
+        by = {
+            Path(quarry.lode.open(fleet.storage).run(row["run_id"]).script).name: json.loads(row["data"])[
+                "by"
+            ]
+            for row in rows
+        }
         assert by == {"page.py": "pages", "leaf.py": "plain"}
 
 
@@ -127,7 +150,9 @@ def test_a_crawl_of_one_machine_goes_on_after_its_command_was_killed(tmp_path):
     seeds.write_text("".join(json.dumps({"name": f"s{n}", "gate": str(gate)}) + "\n" for n in range(60)))
     with running_fleet(tmp_path, workers=0) as fleet:
         del fleet.env["QUARRY_BROKER"]
-        command = fleet.begin("run", "--script", SCRIPT, "--seeds", str(seeds), "--run-id", "z1", "--parallel", "4")
+        command = fleet.begin(
+            "run", "--script", SCRIPT, "--seeds", str(seeds), "--run-id", "z1", "--parallel", "4"
+        )
         wait_for(lambda: list(fleet.storage.glob("datasets/quarry/live/*/*/*")), what="runs in flight")
         os.kill(command.pid, signal.SIGKILL)
         command.process.wait()

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from quarry.scheduler import ledger_scripts
-
 from tests.protocol.processes import Zygote
 from tests.scheduler.servers import running_server
 

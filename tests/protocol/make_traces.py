@@ -3,13 +3,7 @@
     python -m tests.protocol.make_traces MODEL_FOLDER [SEED] > tests/protocol/traces.jsonl.gz
 
 The model is an explicit-state checker (`model.py` with `Cfg` and `Proto`, `run.py` with the switches `ALL`); nothing
-of it is needed to replay the traces. Where the ledger differs from it on purpose, `followed` makes the model follow:
-
-- pending jobs: first come first served within a depth (ADR 10), not by the number of the job;
-- a duplicate is seen before the depth is (LEDGER-07);
-- redeliveries count for each attempt (ADR 13), not for the job;
-- a position is kept with its TOKEN until another TOKEN takes it (LEDGER-16); the model forgets it with the lease;
-- who was told to end a job has ended its lease too (LEDGER-13).
+of it is needed to replay the traces. Where the ledger differs from it on purpose, `followed.py` makes it follow.
 
 A trace breaks off before a step that the two count differently: a retry that is refused and whose events Redis had
 forgotten. Policies drop nothing here: the model keeps such events beside the record, Quarry counts them (LEDGER-23).
@@ -25,11 +19,11 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from tests.protocol.followed import LS, P, followed, memory
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-P, LS, SU, FA, NX = 1, 2, 3, 4, 5
-RETRY = 107
 OUTCOMES = {1: "ok", 2: "error", 3: "lost"}
 
 WHO = r"\w+#\d+ run (\d+): "
@@ -64,85 +58,6 @@ OPS = [
 UNHEARD = " — reply lost, worker will retry"
 
 
-def followed(base: type) -> type:
-    """Make the model follow the ledger where the two differ on purpose.
-
-    The last field of a job, which this mode of the model has no use for, is (place, owner of the position, the
-    position, owed).
-    """
-
-    class Followed(base):  # type: ignore[misc, valid-type]
-        def memory(self, job: tuple) -> tuple:
-            return job[8] or (0, 0, 0, 0)
-
-        def enter(self, m: Any, j: int, job: tuple, memory: tuple) -> None:
-            place = 1 + max((self.memory(x)[0] for x in m.jobs if x), default=0)
-            m.jobs[j] = (*job[:8], (place, *memory[1:]))
-
-        def admit_batch(self, m: Any, depth: int, batch: tuple) -> None:
-            for child in batch:
-                m.ctr[0] += 1
-                if m.jobs[child]:
-                    m.ctr[1] += 1
-                elif depth + 1 > self.c.depth:
-                    m.ctr[2] += 1
-                elif sum(map(bool, m.jobs)) >= self.c.max_runs:
-                    m.ctr[3] += 1
-                    m.overn |= 1 << child
-                else:
-                    status = NX if m.fl[0] else P
-                    self.enter(m, child, (status, depth + 1, 1, 0, 0, 0, 0, 0, 0), (0, 0, 0, 0))
-
-        def dispatch(self, m: Any) -> None:
-            if m.fl[0] or m.fl[1]:
-                return
-            leased = sum(bool(x) and x[0] == LS for x in m.jobs)
-            waiting = [j for j, x in enumerate(m.jobs) if x and x[0] == P]
-            for j in sorted(waiting, key=lambda j: (m.jobs[j][1], self.memory(m.jobs[j])[0])):
-                if leased >= self.c.parallel:
-                    return
-                m.jobs[j] = (LS, *m.jobs[j][1:])
-                m.ever |= 1 << j
-                leased += 1
-
-        def requeue(self, m: Any, j: int, fails: int, lost: int, sup: int = 0) -> None:
-            run, position, memory = m.jobs[j][3], m.jobs[j][7], self.memory(m.jobs[j])
-            super().requeue(m, j, fails, lost, sup)
-            x = m.jobs[j]
-            if fails:
-                self.enter(m, j, (*x[:6], 0, *x[7:]), (0, 0, 0, 0))
-            else:
-                owner = (run, position) if position else memory[1:3]
-                self.enter(m, j, x, (0, *owner, 0))
-
-        def settle_by_record(self, m: Any, j: int, att: int, myrun: int, mynb: int) -> None:
-            x = m.jobs[j]
-            if x and x[0] in {P, LS} and not x[7]:
-                _, owner, position, _ = self.memory(x)
-                as_kept = (*x[:3], owner or x[3], x[4], x[5], x[6], position, x[8])
-                m.jobs[j] = as_kept
-                super().settle_by_record(m, j, att, myrun, mynb)
-                if m.jobs[j] == as_kept:
-                    m.jobs[j] = x
-                return
-            super().settle_by_record(m, j, att, myrun, mynb)
-
-        def holds(self, m: Any, worker: tuple) -> bool:
-            x = m.jobs[worker[0]]
-            return bool(super().holds(m, worker)) and not self.memory(x)[3]
-
-        def reaper(self, base: Any, emit: Any, name: Any) -> None:
-            def mark(label: str, m: Any, fault: int = 0) -> None:
-                if " must end " in label:
-                    x = m.jobs[m.rp[0]]
-                    m.jobs[m.rp[0]] = (*x[:8], (*self.memory(x)[:3], 1))
-                emit(label, m, fault)
-
-            super().reaper(base, mark, name)
-
-    return Followed
-
-
 class Teller:
     """Tells of a model's steps and states without the model.
 
@@ -163,10 +78,10 @@ class Teller:
     def op(self, label: str, before: tuple, after: tuple) -> list[Any] | None:
         """A step: what is done, and with what; None where it is not told (see above)."""
         text = re.sub(r" \(script variant \d\)", "", label.removesuffix(UNHEARD))
-        for name, pattern in OPS:
-            if match := re.fullmatch(pattern, text):
-                break
-        else:
+        name, match = next(
+            ((name, m) for name, pattern in OPS if (m := re.fullmatch(pattern, text))), ("", None)
+        )
+        if match is None:
             raise ValueError(f"the model has a step that is not known here: {label}")
         found = match[1] if match.groups() else None
         if name in {"land", "kill_in_put"}:
@@ -210,7 +125,7 @@ class Teller:
 
     def _answer(self, job: tuple, run: int, batch: int) -> str:
         """What `admit` answers."""
-        held = job and job[0] == LS and job[4] and job[3] == run and not self._proto.memory(job)[3]
+        held = job and job[0] == LS and job[4] and job[3] == run and not memory(job)[3]
         if not held:
             return "lost"
         return "gap" if job[7] < batch else "ok"
@@ -266,7 +181,7 @@ def told(teller: Teller, start: tuple, path: list[tuple[str, tuple]]) -> list[li
 
 def scenarios(model: Any, run: Any) -> Iterator[tuple[str, Any, int, int]]:
     """Name, configuration, depth of all paths, number of random ones."""
-    full = {name: True for name in run.ALL} | {"audit": True, "mode": "job"}
+    full = dict.fromkeys(run.ALL, True) | {"audit": True, "mode": "job"}
     leaf = ((),)
     tiny = model.Cfg(jobs=("R", "A"), prog=((((1,),),), leaf))
     three = model.Cfg(jobs=("R", "A", "B"), prog=((((1,), (2,), (1, 2)),), leaf, leaf))

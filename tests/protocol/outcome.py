@@ -96,7 +96,7 @@ def _check_redis(client: redis.Redis) -> None:
     assert client.smembers("quarry:crawls") == set(), "the crawl is still registered"
     for name in ("leases", "unclaimed", "owed", "pending", "st", "job", "msg"):
         assert not client.exists(PREFIX + name), f"{name} is left: {client.type(PREFIX + name)}"
-    for key in client.keys():
+    for key in client.scan_iter():
         assert key in LASTING or (key.startswith(PREFIX.encode()) and client.pttl(key) > 0), (
             f"{key!r} is left"
         )

@@ -54,7 +54,7 @@ ONE = Scenario(
 RETRY = Scenario(
     "a run that fails and is retried",
     [{"name": "root", "do": [["item", "r1"], *enqueues("a"), ["fail_below", 2], *enqueues("a", "b")]}],
-    bounds={"max_attempts": 2, "max_runs": 2},
+    bounds={"max_attempts": 2, "depth": 0},
 )
 SPENT = Scenario(
     "a run that fails in its last attempt",

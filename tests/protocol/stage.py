@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-
 from quarry.redisio.durability import LOCK_KEY
 from tests.protocol.processes import KILLED, Ended, Zygote
 

@@ -42,7 +42,7 @@ def main() -> None:
             try:
                 act(json.loads(line))
                 code = 0
-            except BaseException:  # noqa: BLE001  the child must never return into the loop
+            except BaseException:  # whatever it is: the child must never return into the loop
                 traceback.print_exc()
             sys.stderr.flush()
             os._exit(code)
