@@ -35,7 +35,7 @@ from quarry.scheduler.names import Names
 from quarry.types import Counts
 
 START_S = 5.0
-MEMORY_BYTES = 200 * 1000 * 1000
+MEMORY_BYTES = 256 * 1000 * 1000
 CRAWL = "bench-seeds"
 _POLL_S = 0.01
 _WAIT_S = 300.0

@@ -7,6 +7,7 @@ import random
 import shutil
 import tempfile
 import time
+import traceback
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from tests.chaos.effects import felt_so_far, unfelt
 from tests.chaos.logs import read_logs
 from tests.chaos.looks import Looks
 from tests.chaos.report import Row
-from tests.chaos.run import Run
+from tests.chaos.run import LEASE_MS, Run
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 STALL_S = 45.0
 """Seconds without any change in the ledger after which a crawl counts as hung."""
+
+BASE_S, JOB_S = 240.0, 0.15
+"""Seconds after which it does in any case: these, and these for each job."""
 
 STRIKES: dict[str, Callable[[Run, random.Random], Awaitable[None]]] = {
     "worker-kill": faults.kill_worker,
@@ -61,7 +65,18 @@ def run_scenario(scenario: Scenario, *, keep: bool = False, discard: bool = Fals
         discard: Whether not even that stays.
     """
     folder = make_folder()
-    row = asyncio.run(_run(scenario, folder))
+    try:
+        row = asyncio.run(_run(scenario, folder))
+    except Exception as error:  # a table goes on with its next row
+        traceback.print_exc()
+        row = Row(
+            fault=scenario.fault,
+            seed=scenario.seed,
+            jobs=scenario.jobs,
+            switch=scenario.switch,
+            hung=1,
+            wrong=[f"the driver itself failed: {error!r}"],
+        )
     if (row.wrong and not discard) or keep:
         print(f"evidence: {folder}", flush=True)
     else:
@@ -100,8 +115,10 @@ async def _crawl(run: Run) -> Row:
     others += [asyncio.create_task(_strike(run, fault)) for fault in run.scenario.faults]
     while not following.done():
         await asyncio.wait([following], timeout=0.2)
-        if time.monotonic() - run.changed > STALL_S:
-            run.violation(f"nothing changed for {STALL_S:.0f} s: {run.counts}", kind="hung")
+        now = time.monotonic()
+        if now - run.changed > STALL_S or now - run.started > BASE_S + JOB_S * run.scenario.jobs:
+            what = f"after {now - run.started:.0f} s, {now - run.changed:.0f} s without a change"
+            run.violation(f"the crawl did not end {what}: {run.counts}", kind="hung")
             following.cancel()
             break
         for task in others:
@@ -128,8 +145,16 @@ async def _strike(run: Run, fault: str) -> None:
             return
         await STRIKES[fault](run, rng)
     # A victim may have had nothing in hand: again, until the fault is felt or the crawl is over.
-    while not felt_so_far(run, fault) and await run.wait_moment(0, rng):
+    while not await _felt_in_time(run, fault) and await run.wait_moment(0, rng):
         await STRIKES[fault](run, rng)
+
+
+async def _felt_in_time(run: Run, fault: str) -> bool:
+    """Wait for as long as it takes until the lease of a lost delivery lapses."""
+    until = time.monotonic() + LEASE_MS / 1000 + 1
+    while not (felt := felt_so_far(run, fault)) and time.monotonic() < until and not run.closed:
+        await asyncio.sleep(0.1)
+    return felt
 
 
 async def _conclude(run: Run, looks: Looks, wall_s: float) -> Row:

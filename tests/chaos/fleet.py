@@ -67,7 +67,7 @@ class Worker:
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 argv,
-                cwd=os.environ.get("CHAOS_ROOT", ROOT),
+                cwd=ROOT,
                 env=self.env,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -150,12 +150,13 @@ class Fleet:
         alive = [worker for worker in self.workers if worker.pid is not None]
         return rng.choice(alive) if alive else None
 
-    def revive(self) -> list[str]:
-        """Start workers again that have ended by themselves; their names."""
+    def revive(self) -> list[tuple[str, int]]:
+        """Start workers again that have ended; names and process ids of what they were."""
         ended = [worker for worker in self.workers if worker.pid is None]
+        found = [(worker.name, worker.pids[-1]) for worker in ended]
         for worker in ended:
             worker.start()
-        return [worker.name for worker in ended]
+        return found
 
     async def stop(self) -> list[str]:
         """End the workers warmly; names of those that had to be killed or ended badly."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -29,7 +28,7 @@ class Proxies:
         """Start it before a unix socket."""
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.chaos.proxy", str(target), str(WORKERS)),
-            cwd=os.environ.get("CHAOS_ROOT", ROOT),
+            cwd=ROOT,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )

@@ -112,10 +112,12 @@ class Run:
         """Read the ledger until the crawl is closed and announced; both equations at each read."""
         while not self.closed:
             await self._read_or_note()
-            for name in self.fleet.revive():
+            for name, pid in self.fleet.revive():
                 self.count("restarts")
-                self.note(f"worker {name} ended by itself and was started again")
-                self.count("self-exits")
+                if pid not in self.killed_pids:
+                    self.killed_pids.add(pid)
+                    self.count("self-exits")
+                    self.note(f"worker {name} had ended by itself and was started again")
             if self.watcher.code is not None and not self.watcher_down:
                 await self._read_or_note()
                 if not self.closed:

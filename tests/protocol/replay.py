@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 from quarry.lode import Dataset
 from quarry.types import OutcomeStatus
 from tests.protocol.actors import CRAWL, DAY, Worker, key_of, lost_record, new_job
+from tests.protocol.holding import dump, restore
 from tests.scheduler.crawling import bounds
 
 if TYPE_CHECKING:
@@ -195,7 +196,7 @@ class Replay:
         assert (await self._ledger.state()).status == "closed"
         await self._ledger.make_durable()
         if self._saved is not None:
-            self._saved = await self._dump()
+            self._saved = await dump(self._client)
 
     async def on_summary(self) -> None:
         self._dataset.put_summary(DAY, CRAWL, {"summary": "as ever"})
@@ -209,23 +210,12 @@ class Replay:
     # -- Redis
 
     async def on_save(self) -> None:
-        self._saved = await self._dump()
+        self._saved = await dump(self._client)
 
     async def on_fall_back(self) -> None:
         assert self._saved is not None
-        async with self._client.pipeline(transaction=True) as pipe:
-            pipe.flushall()
-            for key, value in self._saved.items():
-                pipe.restore(key, 0, value)
-            await pipe.execute()
+        await restore(self._client, self._saved)
         self._saved = None
-
-    async def _dump(self) -> dict[bytes, bytes]:
-        keys = await self._client.keys()
-        async with self._client.pipeline(transaction=True) as pipe:
-            for key in keys:
-                pipe.dump(key)
-            return dict(zip(keys, await pipe.execute(), strict=True))
 
     # -- pieces
 
