@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from quarry.cli.flags import SectionCommand, SectionOption, flags_of, make_options
 
 if TYPE_CHECKING:
+    from quarry.config.settings import Settings
     from quarry.simulate import Prices, Workload
 
 HELP = """Say what a crawl of some size needs, what it costs, and where it stops scaling. Starts nothing.
 
 Computed from measured costs of runs; docs/scaling.md says how far such figures were off. The prices are
-examples until --prices names others.
+examples until --prices or 'simulate.prices' of the configuration names others.
 
 \b
   quarry simulate --jobs 1000000 --rate 200 --enqueues 20 --page-bytes 20000
@@ -31,8 +32,6 @@ def simulate(**values: Any) -> int:
     from quarry.simulate import answer, default_costs, read_costs
 
     work, redis_gb, problems = _workload(values)
-    prices, price_problems = _prices(values)
-    problems += price_problems
     costs = default_costs()
     if values["costs"] is not None:
         try:
@@ -44,6 +43,8 @@ def simulate(**values: Any) -> int:
         settings = load_reading(flags_of(values), values["config"])
     except ConfigError as error:
         problems += error.problems
+    prices, price_problems = _prices(values, settings)
+    problems += price_problems
     if problems or work is None or settings is None:
         raise ConfigError(problems)
     document = answer(costs, prices, work, redis_bytes=redis_gb * 1e9)
@@ -73,15 +74,15 @@ def _workload(values: dict[str, Any]) -> tuple[Workload | None, float, list[str]
     return (None if given.problems else work), redis_gb, given.problems
 
 
-def _prices(values: dict[str, Any]) -> tuple[Prices, list[str]]:
-    """Read the price table of ``--prices``; without it the examples."""
+def _prices(values: dict[str, Any], settings: Settings | None) -> tuple[Prices, list[str]]:
+    """Read the price table of ``--prices``, else the configuration's, else the examples."""
     from quarry.config.file import read_document
     from quarry.errors import ConfigError
     from quarry.simulate import Prices, parse_prices
 
     path, flag = values["prices"], "--prices"
     if path is None:
-        return Prices(), []
+        return parse_prices(settings.prices if settings else {}, place="simulate.prices")
     try:
         document = read_document(path, os.environ)
     except ConfigError as error:

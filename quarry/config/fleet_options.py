@@ -10,7 +10,7 @@ MAX_WAIT_MS = 24 * 3_600_000
 MAX_EXPIRE_MS = 90 * 24 * 3_600_000
 MAX_HIGH_WATER = 100_000_000
 
-_FLEET, _LEDGER = "Fleet", "Ledger"
+_FLEET, _LEDGER, _PRICES = "Fleet", "Ledger", "Prices"
 
 FLEET_OPTIONS: tuple[Option, ...] = (
     Option(
@@ -101,5 +101,45 @@ FLEET_OPTIONS: tuple[Option, ...] = (
         default="100000",
         env="QUARRY_HIGH_WATER",
         section=_LEDGER,
+    ),
+    Option(
+        "simulate.prices.put_per_1000",
+        "",
+        "NUMBER",
+        "Price of a thousand writes to the storage, for quarry simulate; 0 or more",
+        default="0.005, an example",
+        section=_PRICES,
+    ),
+    Option(
+        "simulate.prices.gb_month",
+        "",
+        "NUMBER",
+        "Price of a GB stored for a month, for quarry simulate; 0 or more",
+        default="0.025, an example",
+        section=_PRICES,
+    ),
+    Option(
+        "simulate.prices.core_hour",
+        "",
+        "NUMBER",
+        "Price of a core for an hour, for quarry simulate; 0 or more",
+        default="0.04, an example",
+        section=_PRICES,
+    ),
+    Option(
+        "simulate.prices.redis_gb_hour",
+        "",
+        "NUMBER",
+        "Price of a GB of Redis' memory for an hour, for quarry simulate; 0 or more",
+        default="0.02, an example",
+        section=_PRICES,
+    ),
+    Option(
+        "simulate.prices.currency",
+        "",
+        "TEXT",
+        "What the prices are in, for quarry simulate",
+        default="USD",
+        section=_PRICES,
     ),
 )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_STORAGE = "quarry-data"
 _DEFAULT_TIMEOUT_MS = 600_000
+_PRICES = "simulate.prices."
 
 __all__ = ["Inputs", "Loaded", "load", "load_settings"]
 
@@ -114,6 +115,11 @@ def _settings(inputs: Inputs, values: GivenValues, job: Any) -> Settings:
         grace_ms=values.get("ledger.grace", 10_000),
         expire_after_ms=values.get("ledger.expire_after", 7 * 24 * 3600 * 1000),
         high_water=values.get("ledger.high_water", 100_000),
+        prices={
+            name: values.get(f"{_PRICES}{name}")
+            for name in ("put_per_1000", "gb_month", "core_hour", "redis_gb_hour", "currency")
+            if f"{_PRICES}{name}" in values
+        },
         color=not (values.get("output.no_color", False) or inputs.environment.get("NO_COLOR")),
     )
 

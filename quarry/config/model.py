@@ -42,6 +42,7 @@ PathText = Annotated[str, _leaf(values.check_path)]
 Partition = Annotated[str, _leaf(values.check_partition)]
 Identifier = Annotated[str, _leaf(values.check_id)]
 Switch = Annotated[bool, _leaf(values.check_switch)]
+Price = Annotated[float, _leaf(values.check_price)]
 ScriptName = Annotated[str, _leaf(values.check_script_name)]
 
 
@@ -96,6 +97,22 @@ class LedgerValues(_Strict):
     high_water: Annotated[int, _leaf(values.integer_between(1, fleet_options.MAX_HIGH_WATER))] | None = None
 
 
+class PriceValues(_Strict):
+    """``simulate.prices:``."""
+
+    put_per_1000: Price | None = None
+    gb_month: Price | None = None
+    core_hour: Price | None = None
+    redis_gb_hour: Price | None = None
+    currency: Text | None = None
+
+
+class SimulateValues(_Strict):
+    """``simulate:``."""
+
+    prices: PriceValues = Field(default_factory=PriceValues)
+
+
 class FileValues(_Strict):
     """What the configuration file may say."""
 
@@ -116,6 +133,7 @@ class FileValues(_Strict):
     )
     broker: Annotated[str, _leaf(values.check_broker)] | None = None
     ledger: LedgerValues = Field(default_factory=LedgerValues)
+    simulate: SimulateValues = Field(default_factory=SimulateValues)
     executor: PathText | None = None
     timeout: Annotated[int, _leaf(values.check_duration)] | None = None
     resolve_from: PathText | None = None

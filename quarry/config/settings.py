@@ -86,6 +86,7 @@ class Settings:
         grace_ms: How long a message may be in neither list nor worker.
         expire_after_ms: How long Redis keeps the crawl after its end.
         high_water: Pending jobs at which the seeder waits.
+        prices: Price table of ``quarry simulate``, by name; what is missing has its example's price.
     """
 
     script: str
@@ -130,6 +131,7 @@ class Settings:
     grace_ms: int = 10_000
     expire_after_ms: int = 7 * 24 * 3600 * 1000
     high_water: int = 100_000
+    prices: Mapping[str, float | str] = field(default_factory=dict)
 
     @property
     def fanout(self) -> bool:

@@ -155,6 +155,17 @@ def _shown(milliseconds: int) -> str:
     return f"{milliseconds}ms"
 
 
+def check_price(text: str) -> float:
+    """Check a price."""
+    try:
+        price = float(text)
+    except ValueError:
+        price = -1.0
+    if not 0 <= price < float("inf"):
+        raise ValueError("must be a number of 0 or more")
+    return price
+
+
 def check_broker(text: str) -> str:
     """Check a broker's URL; the message never repeats it, it may hold a password."""
     from quarry.errors import ConfigError

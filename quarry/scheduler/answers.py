@@ -191,6 +191,8 @@ class LedgerState:
         stop_reason: Why it was stopped; empty if it was not.
         scripts: SHA-256 of the scripts that the crawl executes, by target.
         lease_ms: Bound.
+        closer: Who closes it, or did; empty until somebody tries.
+        close_until_ms: Redis time until which nobody else need.
         peak_leased: The most leases that there were at once; 0 where an older worker handed them all out.
     """
 
@@ -215,3 +217,5 @@ class LedgerState:
     scripts: dict[str, str] = field(default_factory=dict)
     lease_ms: int = 0
     peak_leased: int = 0
+    closer: str = ""
+    close_until_ms: int = 0

@@ -56,6 +56,8 @@ class Ledger(DeliverySteps, CrawlSteps):
             now_ms=int(read["now_ms"]),
             stop_reason=read.get("stop_reason", ""),
             lease_ms=int(read["lease_ms"]),
+            closer=read.get("close_holder", ""),
+            close_until_ms=int(read.get("close_until_ms", 0)),
             peak_leased=int(read.get("peak_leased", 0)),
             scripts={
                 name.removeprefix(_SCRIPT): sha256

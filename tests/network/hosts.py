@@ -1,7 +1,7 @@
 """Two hosts on one machine: network namespaces, joined by a cable that can be pulled.
 
 Host A has Redis. Each host has a folder of its own for its scripts; the storage is one folder that both see, unless
-a process is given another one in its place. Host B's clock can be shifted (libfaketime by LD_PRELOAD).
+a process is given another one in its place. Processes of host B can have a wrong clock.
 """
 
 from __future__ import annotations
@@ -245,20 +245,9 @@ def ip(*arguments: str) -> str:
     return subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True).stdout
 
 
-def faketime_library() -> str:
-    """Give libfaketime's path (Debian package faketime); without it fail in CI, and skip elsewhere."""
-    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
-    return str(found[0]) if found else require_service("faketime")
-
-
 def shifted_clock(seconds: int) -> dict[str, str]:
-    """Give the environment of a process whose clock is ahead by so many seconds; its monotonic one is not shifted."""
-    return {
-        "LD_PRELOAD": faketime_library(),
-        "FAKETIME": f"{seconds:+d}",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "FAKETIME_DISABLE_SHM": "1",
-    }
+    """Give the environment of Python processes whose clock is ahead by so many seconds (see `skew/sitecustomize.py`)."""
+    return {"PYTHONPATH": str(Path(__file__).parent / "skew"), "NET_CLOCK_AHEAD_S": str(seconds)}
 
 
 def require_namespaces() -> None:
