@@ -95,6 +95,7 @@ class Closing:
                 record = await context.threads.run(context.dataset.get_record, plan.day, plan.crawl, key)
                 if record is not None:
                     self._log.warning("job.settled_by_audit", key=key, ledger=status)
+                    await context.threads.run(context.dataset.drop_live, record)
                     await context.settlement.settle(record)
                     changed = True
         return changed

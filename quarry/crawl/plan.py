@@ -116,7 +116,7 @@ def decode_plan(text: str | bytes) -> CrawlPlan:
         SchedulerError: The text is of another version of Quarry, or damaged.
     """
     try:
-        return msgspec.json.decode(text, type=CrawlPlan)
+        return _PLAN_DECODER.decode(text)
     except msgspec.MsgspecError as error:
         raise SchedulerError(f"the crawl's plan in the ledger can't be read: {error}") from error
 
@@ -128,6 +128,12 @@ def decode_payload(text: str | bytes) -> JobPayload:
         SchedulerError: The text is of another version of Quarry, or damaged.
     """
     try:
-        return msgspec.json.decode(text, type=JobPayload)
+        return _PAYLOAD_DECODER.decode(text)
     except msgspec.MsgspecError as error:
         raise SchedulerError(f"a job's payload in the ledger can't be read: {error}") from error
+
+
+# Made here, not at the first use: msgspec reads a type without a lock, and two threads that decode one
+# for the first time at once end the process (a segmentation fault in 0.22.0).
+_PLAN_DECODER = msgspec.json.Decoder(CrawlPlan)
+_PAYLOAD_DECODER = msgspec.json.Decoder(JobPayload)

@@ -48,6 +48,7 @@ class Seeding:
                 seeder=roots.seeder,
                 bounds=bounds,
                 batches=roots.batches(plan, start=start),
+                again=lambda offset: roots.batches(plan, start=offset),
                 high_water=high_water,
                 begun=self._begun,
             )

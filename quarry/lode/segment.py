@@ -180,7 +180,7 @@ def read_header(path: str) -> SegmentHeader | None:
     except OSError as error:
         raise store_error(error, action="read", path=path) from error
     try:
-        return msgspec.json.decode(line, type=SegmentHeader) if line.endswith(b"\n") else None
+        return _HEADER_DECODER.decode(line) if line.endswith(b"\n") else None
     except msgspec.MsgspecError:
         return None
 
@@ -195,7 +195,7 @@ def read_rows(path: str, *, end: int | None = None) -> Iterator[Row]:
     Raises:
         StoreError: It is there and can't be read.
     """
-    decode = msgspec.json.Decoder(Row).decode
+    decode = _ROW_DECODER.decode
     position = 0
     try:
         with open(path, "rb") as file:
@@ -213,3 +213,9 @@ def read_rows(path: str, *, end: int | None = None) -> Iterator[Row]:
         return
     except OSError as error:
         raise store_error(error, action="read", path=path) from error
+
+
+# Made here, not at the first use: msgspec reads a type without a lock, and two threads that decode one
+# for the first time at once end the process (a segmentation fault in 0.22.0).
+_HEADER_DECODER = msgspec.json.Decoder(SegmentHeader)
+_ROW_DECODER = msgspec.json.Decoder(Row)

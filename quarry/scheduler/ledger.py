@@ -110,7 +110,10 @@ class Ledger(DeliverySteps, CrawlSteps):
             reply = await self._step("state_v2")
             return dict(_pairs(reply)).get(b"durable_mark") == mark.encode()
 
-        await self._retrier.run(lambda: make_durable(self._client, write=write, read=read, token=mark))
+        async with self._syncing:
+            await self._retrier.run(
+                lambda: make_durable(self._client, write=write, read=read, token=self._sync_token)
+            )
 
 
 def _pairs(reply: Sequence[bytes]) -> list[tuple[bytes, bytes]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from importlib.resources import files
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from quarry.errors import LedgerMissingError, SchedulerError
 from quarry.redisio import Retrier, ScriptFolder
 from quarry.scheduler.names import Names, bucket_field
+from quarry.types import new_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,6 +55,9 @@ class Steps:
         self._names = Names(crawl, queue)
         self._scripts = scripts or ledger_scripts()
         self._retrier = retrier or Retrier()
+        # One token for all its syncs: a lock that comes back with a Redis that fell back is known as its own.
+        self._sync_token = new_token()
+        self._syncing = asyncio.Lock()
         self._clock_ms = clock_ms
 
     @property

@@ -37,7 +37,7 @@ def main() -> int:
         scenario = Scenario(fault=options.fault, seed=options.seed, jobs=options.jobs, switch=options.switch)
     except ValueError as error:
         parser.error(str(error))
-    row = run_scenario(scenario, keep=options.keep)
+    row = run_scenario(scenario, keep=options.keep, discard=bool(options.switch))
     print(row.line(), flush=True)
     return 1 if row.wrong else 0
 

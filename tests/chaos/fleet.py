@@ -150,10 +150,10 @@ class Fleet:
         alive = [worker for worker in self.workers if worker.pid is not None]
         return rng.choice(alive) if alive else None
 
-    def revive(self) -> list[tuple[str, int]]:
-        """Start workers again that have ended; names and process ids of what they were."""
+    def revive(self) -> list[tuple[str, int, int | None]]:
+        """Start workers again that have ended; names, process ids and exit codes of what they were."""
         ended = [worker for worker in self.workers if worker.pid is None]
-        found = [(worker.name, worker.pids[-1]) for worker in ended]
+        found = [(worker.name, worker.pids[-1], worker.exited(1)) for worker in ended]
         for worker in ended:
             worker.start()
         return found

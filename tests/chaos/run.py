@@ -112,12 +112,16 @@ class Run:
         """Read the ledger until the crawl is closed and announced; both equations at each read."""
         while not self.closed:
             await self._read_or_note()
-            for name, pid in self.fleet.revive():
+            for name, pid, code in self.fleet.revive():
                 self.count("restarts")
                 if pid not in self.killed_pids:
                     self.killed_pids.add(pid)
                     self.count("self-exits")
-                    self.note(f"worker {name} had ended by itself and was started again")
+                    self.note(f"worker {name} had ended by itself with {code} and was started again")
+                    if code is None or code < 0:
+                        self.violation(
+                            f"worker {name} was ended by signal {code and -code}, which nobody sent"
+                        )
             if self.watcher.code is not None and not self.watcher_down:
                 await self._read_or_note()
                 if not self.closed:

@@ -83,8 +83,9 @@ class Watcher:
         return found
 
     def said(self) -> str:
-        """Give the end of what the last command said to people."""
-        return self._path("err").read_text(errors="replace")[-400:]
+        """Give the last line that the last command said to people."""
+        lines = self._path("err").read_text(errors="replace").split("\n")
+        return next((line for line in reversed(lines) if line.strip()), "")[-300:]
 
     def wait(self, timeout_s: float) -> int | None:
         """Wait for its end; None where it goes on."""

@@ -169,9 +169,10 @@ def sequential_round_trips(rows: list[Row]) -> float:
 
 def table(rows: list[Row]) -> str:
     """Give the figures as a Markdown table."""
+    columns = ["round trip to Redis", f"runs/s, `--parallel {SLOTS}`", "ms a run", "ms a run, `--parallel 1`"]
+    columns += ["ledger calls a run", "messages a run"]
     lines = [
-        f"| round trip to Redis | runs/s, `--parallel {SLOTS}` | ms a run | ms a run, `--parallel 1` |"
-        " ledger calls a run | messages a run |",
+        f"| {' | '.join(columns)} |",
         "|---|---|---|---|---|---|",
     ]
     lines += [
@@ -203,8 +204,10 @@ a run's time from the first row to the last, divided by the latency between them
 - Task events (`PUBLISH`) are flushed ten times a second in one batch, and heartbeats go out for all runs of a worker together:
   both cost nothing a run.
 
-Latency is hidden by `--parallel`: runs wait at the same time. Where it is tens of milliseconds, give workers more slots (`-c`)
-and crawls a larger `--parallel`, or put Redis nearer to the workers; the storage may be far.
+Runs of a worker wait for Redis at the same time, so `--parallel` hides the ledger calls. Its messages it fetches one after another,
+whatever its slots: **a worker process begins at most one run a round trip**, 50 a second at 20 ms. Where Redis is far and
+runs are short, start several workers on a machine rather than one with more slots, or put Redis nearer; the storage may
+be far.
 """
 
 
@@ -220,7 +223,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="quarry-latency-") as folder:
         rows = measure(Path(folder), alone=options.alone, many=options.many, rounds=options.rounds)
     print(table(rows))
-    print(f"{sequential_round_trips(rows):.2f} sequential round trips a run; took {time.monotonic() - started:.0f} s")
+    print(
+        f"{sequential_round_trips(rows):.2f} sequential round trips a run; took {time.monotonic() - started:.0f} s"
+    )
     if options.write is not None:
         options.write.write_text(page(rows))
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import quarry.lode
+from quarry.types import format_timestamp
 from tests.e2e.harness import assert_balanced, wait_for
 from tests.network.hosts import Hosts, Worker, shifted_clock, two_hosts
 from tests.network.scripts.shape import HELD, asks_again, jobs
@@ -85,12 +86,16 @@ def _pull_the_cable(hosts: Hosts, cut_s: int) -> set[int]:
         timeout_s=60,
         what="the leases of B to lapse",
     )
-    for n in _held_by(hosts, "a") - cut:  # the slots of A are free from now on, and jobs of B are in line first
+    for n in (
+        _held_by(hosts, "a") - cut
+    ):  # the slots of A are free from now on, and jobs of B are in line first
         (hosts.notes / f"gate-held-{n}").touch()
     wait_for(lambda: cut - quiet <= _held_by(hosts, "a"), timeout_s=60, what="A to run what B has in flight")
     while (left_s := pulled + cut_s - time.monotonic()) > 0:  # the fault's own length
         time.sleep(left_s)
-    print(f"cut for {time.monotonic() - pulled:.1f} s: {len(cut)} runs in flight on B, {len(quiet)} of them ended there")
+    print(
+        f"cut for {time.monotonic() - pulled:.1f} s: {len(cut)} runs in flight on B, {len(quiet)} of them ended there"
+    )
     return quiet
 
 
@@ -98,7 +103,9 @@ def _check_books(result: dict[str, Any]) -> None:
     fanout, events = result["fanout"], jobs()
     assert (result["exit_code"], result["outcome"]) == (0, "success"), result
     assert_balanced(fanout)
-    assert (fanout["admitted"], fanout["succeeded"], fanout["failed"]) == (len(events), len(events), 0), fanout
+    assert (fanout["admitted"], fanout["succeeded"], fanout["failed"]) == (len(events), len(events), 0), (
+        fanout
+    )
     assert fanout["received"] - fanout["replayed"] - fanout["seeds"] == sum(events.values()), fanout
     print(f"redeliveries {fanout['redeliveries']}, replayed events {fanout['replayed']}")
 
@@ -106,7 +113,8 @@ def _check_books(result: dict[str, Any]) -> None:
 def _check_rows(hosts: Hosts, *, adopted: set[int]) -> None:
     reader = quarry.lode.open(hosts.storage)
     assert reader.verify() == []
-    rows = [json.loads(row["data"]) for row in reader.scan(event_type="item", crawl="cut").to_pylist()]
+    found = reader.scan(event_type="item", crawl="cut").to_pylist()
+    rows = [{**json.loads(row["data"]), "run_id": row["run_id"]} for row in found]
     assert Counter(row["job"] for row in rows) == Counter(list(jobs()))
     by_host = {name: [row for row in rows if row["host"] == name] for name in "ab"}
     assert all(by_host.values())
@@ -114,7 +122,12 @@ def _check_rows(hosts: Hosts, *, adopted: set[int]) -> None:
         assert {Path(row["script"]).parent for row in by_host[host.name]} == {host.scripts}
     assert min(row["clock"] for row in by_host["b"]) > time.time() + AHEAD_S / 2
     assert max(row["clock"] for row in by_host["a"]) <= time.time()
-    ended_on_b = {int(row["job"].removeprefix("held-")) for row in by_host["b"] if row["job"].startswith("held-")}
+    ahead = format_timestamp(time.time() + AHEAD_S / 2)
+    late = {record.run_id for record in reader.runs(crawl="cut") if record.started_at > ahead}
+    assert late == {row["run_id"] for row in by_host["b"]}  # B's workers are as wrong as its executors
+    ended_on_b = {
+        int(row["job"].removeprefix("held-")) for row in by_host["b"] if row["job"].startswith("held-")
+    }
     assert adopted <= ended_on_b, (adopted, ended_on_b)
 
 

@@ -55,11 +55,15 @@ def _finish(hosts: Hosts, run: Popen[bytes]) -> dict[str, Any]:
 def _failures_of(hosts: Hosts, run: Popen[bytes]) -> list[Any]:
     """Wait until B has had all that A can't take, and give the failed records."""
     wait_for(
-        lambda: hosts.counters("strange").get("failed", 0) == SEEDS - A_SLOTS, timeout_s=90, what="B to refuse the rest"
+        lambda: hosts.counters("strange").get("failed", 0) == SEEDS - A_SLOTS,
+        timeout_s=90,
+        what="B to refuse the rest",
     )
     result = _finish(hosts, run)
     fanout = result["fanout"]
-    assert (fanout["admitted"], fanout["succeeded"], fanout["failed"]) == (SEEDS, A_SLOTS, SEEDS - A_SLOTS), fanout
+    assert (fanout["admitted"], fanout["succeeded"], fanout["failed"]) == (SEEDS, A_SLOTS, SEEDS - A_SLOTS), (
+        fanout
+    )
     records = list(quarry.lode.open(hosts.storage).runs(crawl="strange"))
     failed = [record for record in records if record.outcome.status.value != "success"]
     summed = Counter({failure["error_type"]: failure["count"] for failure in result["failures"]})

@@ -80,6 +80,7 @@ async def seed(job: Job) -> None:
             seeder="s",
             bounds=job.bounds,
             batches=batches,
+            again=lambda offset: [batch for batch in batches if batch[0] >= offset],
         )
     finally:
         await client.aclose()

@@ -15,6 +15,7 @@ def closed(trial):
     return trial.stage.client.hget(PREFIX + "meta", "status") == b"closed"
 
 
+@pytest.mark.clause("LEDGER-46")
 @pytest.mark.clause("LEDGER-10")
 @pytest.mark.clause("LEDGER-14")
 @pytest.mark.clause("LEDGER-15")

@@ -65,6 +65,8 @@ class Graph:
 
     def fate(self, n: int) -> str:
         """Say how a job ends: ``success``, ``fails`` (every attempt) or ``fails_first`` (the first only)."""
+        if self.is_long(n):
+            return "success"
         draw = self.draw("fate", n) % 100
         return "fails" if draw < 3 else "fails_first" if draw < 9 else "success"
 
@@ -74,14 +76,15 @@ class Graph:
 
     def pauses_ms(self, n: int) -> tuple[int, int]:
         """Give the milliseconds that a job takes before its enqueues and after them."""
-        if (
-            self.long_ms
-            and self.depth(n) == LONG_LAYER
-            and self.draw("long", n) % max(self.jobs // 50, 5) == 0
-        ):
+        if self.is_long(n):
             return 5, self.long_ms
         slow = 10 if self.draw("slow", n) % 20 == 0 else 1
         return self.draw("before", n) % 80 * slow, self.draw("after", n) % 80 * slow
+
+    def is_long(self, n: int) -> bool:
+        """Say whether a job is one of the longest; none of them fails, or its attempts would take minutes."""
+        every = max(self.jobs // 50, 5)
+        return self.long_ms > 0 and self.depth(n) == LONG_LAYER and self.draw("long", n) % every == 0
 
     def draw(self, *what: object) -> int:
         """Draw a number that depends on the seed and on what it is for."""

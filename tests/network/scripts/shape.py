@@ -9,7 +9,9 @@ def before_gate(kind: str, n: int) -> list[dict]:
         quick = [{"kind": "quick", "n": i} for i in range(QUICK)]
         return [*quick, *({"kind": "held", "n": i} for i in range(HELD))]
     if kind == "quick":  # each leaf by two of them
-        return [{"kind": "leaf", "n": leaf % (2 * QUICK)} for leaf in (2 * n, 2 * n + 1, 2 * n + 2, 2 * n + 3)]
+        return [
+            {"kind": "leaf", "n": leaf % (2 * QUICK)} for leaf in (2 * n, 2 * n + 1, 2 * n + 2, 2 * n + 3)
+        ]
     if kind == "held":
         return [{"kind": "tail", "n": TAILS * n + i} for i in range(TAILS)]
     return []

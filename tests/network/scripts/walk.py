@@ -5,8 +5,9 @@ import os
 import time
 from pathlib import Path
 
-from quarry import Context
 from shape import after_gate, before_gate, gates
+
+from quarry import Context
 
 
 async def run(ctx: Context) -> None:
@@ -14,7 +15,8 @@ async def run(ctx: Context) -> None:
     here = os.environ["NET_HOST"]
     (notes / f"began-{kind}-{n}-{here}-{os.urandom(4).hex()}").touch()
     await ctx.emit.item(
-        "seen", {"job": f"{kind}-{n}", "host": here, "clock": time.time(), "script": os.path.abspath(__file__)}
+        "seen",
+        {"job": f"{kind}-{n}", "host": here, "clock": time.time(), "script": os.path.abspath(__file__)},
     )
     for child in before_gate(kind, n):
         await ctx.emit.enqueue("walk.py", {**child, "notes": str(notes)})
