@@ -92,7 +92,7 @@ def shell(tmp_path) -> Iterator[Shell]:
 def test_the_commands_of_the_page_do_what_it_says(tmp_path, shell):
     """Redis, two workers, Flower, a crawl, a killed worker: the page's sums and rows are what comes out."""
     blocks = read_blocks(PAGE)
-    assert len(blocks) == 9
+    assert sum("kill -9" in block for block, _ in blocks) == 1
     said = ""
     for block, promised in blocks:
         if "kill -9" in block:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from subprocess import Popen
 
 SCRIPTS = Path(__file__).parent / "scripts"
-SEEDS = 24
+SEEDS = 12
 A_SLOTS = 4
 
 
