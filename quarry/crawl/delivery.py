@@ -57,6 +57,7 @@ class CrawlContext:
         self.dataset = tools.dataset
         self.threads = tools.threads
         self.heartbeat = heartbeat
+        self.recorded_scripts: dict[str, str] = {}
         self.settlement = Settlement(
             plan=plan, ledger=ledger, dataset=tools.dataset, threads=tools.threads, scripts=self.scripts
         )
@@ -145,7 +146,11 @@ class Delivery:
     async def _execute(self) -> tuple[dict[str, Any], bool]:
         context = self._context
         script = await context.scripts.check(
-            context.plan, self._job, ledger=context.ledger, hashes=context.tools.hashes
+            context.plan,
+            self._job,
+            ledger=context.ledger,
+            hashes=context.tools.hashes,
+            recorded=context.recorded_scripts,
         )
         attempt = Attempt(
             plan=context.plan,

@@ -102,7 +102,13 @@ class LocalScripts:
         return found.path, None
 
     async def check(
-        self, plan: CrawlPlan, job: JobPayload, *, ledger: Ledger, hashes: ScriptHashes
+        self,
+        plan: CrawlPlan,
+        job: JobPayload,
+        *,
+        ledger: Ledger,
+        hashes: ScriptHashes,
+        recorded: dict[str, str],
     ) -> LocalScript:
         """Find a job's script, and compare it with the version that the crawl executes.
 
@@ -111,13 +117,16 @@ class LocalScripts:
             job: The job.
             ledger: Keeps the version that was recorded first.
             hashes: Of this machine's files.
+            recorded: What the ledger said before, by target; a run of a known script asks it nothing.
         """
         path, problem = self.path_of(plan, job.target, job.path)
         if path is None:
             problem = problem or job.problem or f"target {job.target!r} could not be resolved"
             return LocalScript(None, _crash("unresolved_target", problem))
         if plan.fleet and (here := hashes.sha256(path)) is not None:
-            first = await ledger.record_script(job.target, here)
+            first = recorded.get(job.target)
+            if first is None:
+                first = recorded[job.target] = await ledger.record_script(job.target, here)
             if first != here:
                 return LocalScript(
                     None,

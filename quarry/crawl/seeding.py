@@ -58,16 +58,14 @@ async def seed_crawl(
         RedisUnavailableError: Redis stayed away, or keeps forgetting.
     """
     await registry.register(crawl)
-    seeding = _Seeding(
-        ledger, crawl=crawl, seeder=seeder, bounds=bounds, high_water=high_water, begun=begun
-    )
+    seeding = _Seeding(ledger, crawl=crawl, seeder=seeder, bounds=bounds, high_water=high_water, begun=begun)
     for _ in range(_FALLBACKS):
         offset = await seeding.receive(batches)
         if offset is None:
             return
         if again is None:
             raise ConfigError(
-                f"crawl {crawl}: Redis fell back to seed {offset} and the seeds can't be read again from there"
+                f"crawl {crawl}: Redis fell back to seed {offset}, and the seeds can't be read again"
             )
         structlog.get_logger("quarry.seed").warning("seeds.again", crawl=crawl, offset=offset)
         batches = again(offset)

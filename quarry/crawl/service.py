@@ -17,7 +17,13 @@ from quarry.crawl.plan import decode_plan
 from quarry.crawl.reaper import reap
 from quarry.crawl.scripts import ScriptHashes
 from quarry.crawl.storage import open_storage
-from quarry.errors import LedgerImbalanceError, LedgerMissingError, QuarryError
+from quarry.errors import (
+    LedgerImbalanceError,
+    LedgerMissingError,
+    QuarryError,
+    SchedulerError,
+    StoreError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -33,6 +39,9 @@ REAPS_A_LEASE = 12
 
 MAX_REAP_S = 5.0
 """Longest mean time between two looks, seconds."""
+
+_REFUSED_S = 5.0
+"""How long a slot rests after a message whose storage is not to be had here."""
 
 _CANCEL_S = 7.0
 """What a cancelled run needs at most: its executor has TERM, 5 s, KILL."""
@@ -93,7 +102,11 @@ class WorkerService:
         how = "error"
         self._figures.delivery_began()
         try:
-            context = await self._context(crawl)
+            try:
+                context = await self._context(crawl)
+            except StoreError:
+                await self._hand_back(crawl, key, cancel)
+                raise
             shown, closable = await deliver(context, key=key, cancel=cancel)
             how = shown.get("how", shown["outcome"])
             if closable:
@@ -107,6 +120,17 @@ class WorkerService:
             if not self._running:
                 self._idle.set()
         return shown
+
+    async def _hand_back(self, crawl: str, key: str, cancel: asyncio.Event) -> None:
+        """Give a message back that this worker can't serve, and keep its slot for a while.
+
+        Other workers may be able to; one that cannot must not pop all messages as fast as it can.
+        """
+        try:
+            await self._ledger_of(crawl).surrender(key, "")
+            await asyncio.wait_for(cancel.wait(), _REFUSED_S)
+        except (SchedulerError, TimeoutError):
+            return
 
     async def stop(self, grace_s: float) -> None:
         """End: give running deliveries the grace, then cancel them; they are delivered again elsewhere."""

@@ -78,7 +78,12 @@ class DeliverySteps(Steps):
         return lost
 
     async def surrender(self, key: str, token: str) -> None:
-        """Give a lease back unfinished: the run is delivered again at once; nothing where it is not held."""
+        """Give a lease back unfinished: the run is delivered again at once; nothing where it is not held.
+
+        Args:
+            key: Job key.
+            token: TOKEN of the delivery; empty gives back the message of a lease that nobody claimed.
+        """
         await self._step("surrender", (key, token), own_key=key)
 
     async def record_script(self, target: str, sha256: str) -> str:

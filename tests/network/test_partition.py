@@ -32,7 +32,7 @@ def hosts(tmp_path) -> Iterator[Hosts]:
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.clause("LEDGER-03")
+@pytest.mark.clause("RUN-48")
 @pytest.mark.clause("LEDGER-42")
 @pytest.mark.parametrize(
     ("cut_s", "lease_s"),

@@ -160,6 +160,8 @@ GUARDS = [
     # surrender
     _G("surrender.lua", "only who holds a lease gives it back", "if not holds(load_job(key), token) then return {'lost'} end", "",
        "test_fleet_steps::test_a_surrendered_lease_is_delivered_again_at_once"),
+    _G("surrender.lua", "a claimed lease is not published again", "'ZADD', UNCLAIMED, 'XX', 0", "'ZADD', UNCLAIMED, 0",
+       "test_fleet_steps::test_a_message_that_cannot_be_served_is_published_again_at_once"),
     # script
     _G("script.lua", "the first version stands", "'HSETNX'", "'HSET'",
        "test_fleet_steps::test_the_first_version_of_a_script_that_was_recorded_stands"),

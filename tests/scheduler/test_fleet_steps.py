@@ -144,3 +144,21 @@ async def test_the_most_leases_at_once_are_noted(crawl):
         await crawl.settle(name)
     assert (await crawl.counts()).leased == 1
     assert (await crawl.ledger.state()).peak_leased == 3
+
+
+@pytest.mark.clause("LEDGER-37")
+async def test_a_message_that_cannot_be_served_is_published_again_at_once(crawl):
+    """By a worker that could not claim it; a lease that somebody claimed stays his."""
+    await crawl.begin("a b", parallel=2)
+    assert await crawl.pop() == "a"
+    assert await crawl.pop() == "b"
+    await crawl.claim("b")
+    await crawl.ledger.surrender(key_of("a"), "")
+    await crawl.ledger.surrender(key_of("b"), "")
+    answer = await crawl.ledger.expire()
+    assert (answer.republished, answer.requeued) == (1, 0)
+    assert await crawl.messages() == ["a"]
+    await crawl.ledger.abandon()
+    await crawl.client.zadd("q:{c1}:leases", {key_of("b"): crawl.clock() + 60_000})
+    await crawl.ledger.surrender(key_of("b"), "")
+    assert await crawl.client.zscore("q:{c1}:unclaimed", key_of("b")) is None

@@ -13,6 +13,7 @@ from tests.upgrade.frozen import hashes_of, problems, read_table
 LUA = files("quarry.scheduler").joinpath("lua")
 
 
+@pytest.mark.clause("LEDGER-48")
 def test_no_released_step_was_edited_and_each_new_one_is_listed():
     """What today's files say of a released name is what was released under it."""
     assert problems(read_table(), hashes_of(LUA)) == []

@@ -90,7 +90,7 @@ def _check(stage: Stage, crawl: str, fanout: dict[str, int]) -> None:
     assert used == {quarry.__file__, str(stage.old_site / "quarry" / "__init__.py")}
 
 
-@pytest.mark.clause("LEDGER-32")
+@pytest.mark.clause("LEDGER-47")
 def test_a_crawl_of_today_is_executed_by_both(tmp_path, stage):
     """`quarry run` of today, two workers of each version, one of each killed: counts, rows and equations exact."""
     command = [sys.executable, "-m", "quarry.cli", "run", str(SCRIPT), "--job", json.dumps(stage.params)]
@@ -127,7 +127,7 @@ def test_a_crawl_of_today_is_executed_by_both(tmp_path, stage):
     _check(stage, "today", json.loads(out)["fanout"])
 
 
-@pytest.mark.clause("LEDGER-32")
+@pytest.mark.clause("LEDGER-47")
 async def test_a_crawl_of_the_former_release_is_executed_by_both(stage):
     """The same with a crawl that the former release began, and that nobody watches."""
     asked = {
