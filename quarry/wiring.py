@@ -25,7 +25,7 @@ from quarry.lode import Dataset
 from quarry.lode.layout import RunFolder, check_names
 from quarry.redisio import make_client
 from quarry.runtime import ExecutorPool, SingleShot, validate_script
-from quarry.scheduler import Bounds, CrawlRegistry, Ledger, job_key
+from quarry.scheduler import Bounds, CrawlRegistry, Ledger, job_key, ledger_scripts
 from quarry.types import OutcomeStatus, RunResult, exit_code_of, new_run_id
 
 if TYPE_CHECKING:
@@ -160,10 +160,11 @@ def make_deliverer(broker_url: str, concurrency: int) -> WorkerService:
     here = load_worker_settings(os.environ, os.getcwd())
     figures = open_figures(os.environ)
     client = make_client(broker_url)
+    scripts = ledger_scripts()  # read once, not at every beat
     processes = max(1, min(concurrency, os.cpu_count() or 1))
     return WorkerService(
         registry=CrawlRegistry(client),
-        ledger_of=lambda crawl: Ledger(client, crawl),
+        ledger_of=lambda crawl: Ledger(client, crawl, scripts=scripts),
         runners=Runners(
             make_pool=lambda resolve_from: ExecutorPool(
                 capacity=concurrency,

@@ -32,7 +32,8 @@ def forget(**values: Any) -> int:
 
     if not ask_broker(settings, ask):
         raise ConfigError(
-            f"crawl {crawl} has not ended, and its ledger is needed: quarry stop {crawl} ends it"
+            f"crawl {crawl} has not ended, or its summary is not written yet, and its ledger is needed:"
+            f" quarry stop {crawl} ends it"
         )
     show(
         settings,

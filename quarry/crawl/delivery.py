@@ -123,6 +123,10 @@ class Delivery:
                 if adopted is not None:
                     return adopted
             return await self._execute()
+        except asyncio.CancelledError:
+            # The worker ends now: the lease is given back behind its back.
+            await asyncio.shield(self._surrender())
+            raise
         finally:
             context.heartbeat.drop(context.plan.crawl, self._key, self._token)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from quarry.crawl.figures import NoFigures
-from quarry.errors import QuarryError
+from quarry.errors import LedgerMissingError, QuarryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +61,11 @@ class Heartbeat:
         if crawl not in self._held:
             self._interval_s[crawl] = lease_ms / 1000 / BEATS_A_LEASE
             self._due_s[crawl] = self._clock() + self._interval_s[crawl]
-        self._held.setdefault(crawl, {})[key] = (token, lost)
+        earlier = self._held.setdefault(crawl, {}).get(key)
+        if earlier is not None and earlier[0] != token:
+            # This process was away for longer than a lease, and was given the run again: one of the two ends.
+            earlier[1].set()
+        self._held[crawl][key] = (token, lost)
 
     def drop(self, crawl: str, key: str, token: str) -> None:
         """Renew this lease no more."""
@@ -71,6 +75,7 @@ class Heartbeat:
             if not held:
                 del self._held[crawl]
                 self._interval_s.pop(crawl, None)
+                self._due_s.pop(crawl, None)
 
     async def run(self) -> None:
         """Beat for ever; a beat that fails is logged and tried again at the next interval."""
@@ -95,6 +100,10 @@ class Heartbeat:
     async def _try_beat(self, crawl: str) -> None:
         try:
             await self._beat(crawl)
+        except LedgerMissingError:
+            self._log.warning("crawl.gone", crawl=crawl)
+            for _, lost in self._held.get(crawl, {}).values():
+                lost.set()
         except QuarryError as error:
             self._log.warning("lease.beat_failed", crawl=crawl, error=error.message)
 

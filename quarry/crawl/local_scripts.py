@@ -124,7 +124,7 @@ class LocalScripts:
             problem = problem or job.problem or f"target {job.target!r} could not be resolved"
             return LocalScript(None, _crash("unresolved_target", problem))
         if plan.fleet and (here := hashes.sha256(path)) is not None:
-            first = recorded.get(job.target)
+            first = plan.versions.get(job.target) or recorded.get(job.target)
             if first is None:
                 first = recorded[job.target] = await ledger.record_script(job.target, here)
             if first != here:

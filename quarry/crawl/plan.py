@@ -45,6 +45,7 @@ class CrawlPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         first_attempt: Attempt number of the roots (``--attempt``).
         bounds: The bounds as given, for the summary.
         fleet: Whether workers elsewhere execute it: each has its scripts under a root of its own.
+        versions: SHA-256 of the scripts that its command saw, by target; a worker with another one refuses.
         lease_ms: How long a worker may be silent; it beats six times in it.
         max_duration_ms: Time after its beginning (in Redis) at which it is stopped; None is no bound.
         expire_after_ms: How long Redis keeps it after its end.
@@ -66,6 +67,7 @@ class CrawlPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     first_attempt: int = 1
     bounds: dict[str, int | None] = {}
     fleet: bool = False
+    versions: dict[str, str] = {}
     lease_ms: int = 60_000
     max_duration_ms: int | None = None
     expire_after_ms: int = 7 * 24 * 3600 * 1000

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from quarry.errors import ConfigError
+from quarry.errors import ConfigError, LedgerMissingError
 from quarry.redisio import RedisUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from quarry.scheduler import Bounds, CrawlRegistry, Ledger, NewJob
+    from quarry.scheduler import Bounds, CrawlRegistry, Ledger, NewJob, SeedAnswer
 
 SeedBatch = tuple[int, int, "list[NewJob]", bool]
 """Offset before, offset after, jobs in order, whether it is the last."""
@@ -58,7 +58,9 @@ async def seed_crawl(
         RedisUnavailableError: Redis stayed away, or keeps forgetting.
     """
     await registry.register(crawl)
-    seeding = _Seeding(ledger, crawl=crawl, seeder=seeder, bounds=bounds, high_water=high_water, begun=begun)
+    seeding = _Seeding(
+        ledger, registry, crawl=crawl, seeder=seeder, bounds=bounds, high_water=high_water, begun=begun
+    )
     for _ in range(_FALLBACKS):
         offset = await seeding.receive(batches)
         if offset is None:
@@ -78,6 +80,7 @@ class _Seeding:
     def __init__(
         self,
         ledger: Ledger,
+        registry: CrawlRegistry,
         *,
         crawl: str,
         seeder: str,
@@ -86,6 +89,7 @@ class _Seeding:
         begun: asyncio.Event | None,
     ) -> None:
         self._ledger = ledger
+        self._registry = registry
         self._crawl = crawl
         self._seeder = seeder
         self._bounds = bounds
@@ -96,15 +100,18 @@ class _Seeding:
         """Admit batch after batch; the offset to go back to, or None when all are in, durably."""
         first = True
         for start, end, jobs, final in batches:
-            if not first and self._high_water is not None:
-                await _wait_below(self._ledger, self._high_water)
-            answer = await self._ledger.seed(
-                jobs, seeder=self._seeder, start=start, end=end, bounds=self._bounds, final=final
-            )
-            if answer.status == "exists":
-                raise ConfigError(f"crawl {self._crawl} is in the ledger already; choose another --run-id")
+            answer = await self._offer(start, end, jobs, final=final, wait=not first)
             if answer.status == "offset":
                 return await self._fallen_back(start)
+            if answer.status == "stopped":
+                # Unread is what is offered before the close; after it there is nobody to tell.
+                if answer.offset < end:
+                    return None
+                continue
+            if first:
+                # Again, now that the crawl is there: a worker may have found it in the registry without a
+                # ledger, and taken it out.
+                await self._registry.register(self._crawl)
             last = final or answer.capped
             if first or last:
                 # Durable before it is announced: a rollback must forget neither that the crawl exists nor
@@ -126,11 +133,23 @@ class _Seeding:
                 return None
         return None
 
+    async def _offer(
+        self, start: int, end: int, jobs: list[NewJob], *, final: bool, wait: bool
+    ) -> SeedAnswer:
+        if wait and self._high_water is not None:
+            await _wait_below(self._ledger, self._high_water)
+        answer = await self._ledger.seed(
+            jobs, seeder=self._seeder, start=start, end=end, bounds=self._bounds, final=final
+        )
+        if answer.status == "exists":
+            raise ConfigError(f"crawl {self._crawl} is in the ledger already; choose another --run-id")
+        return answer
+
     async def _make_durable(self, end: int) -> int | None:
         """Wait until what was received is on disk; the offset to go back to where Redis forgot some of it."""
         try:
             await self._ledger.make_durable()
-        except RedisUnavailableError:
+        except (RedisUnavailableError, LedgerMissingError):
             return await self._fallen_back(end)
         state = await self._ledger.state()
         return state.offset if state.offset < end else None

@@ -22,7 +22,6 @@ from quarry.errors import (
     LedgerMissingError,
     QuarryError,
     SchedulerError,
-    StoreError,
 )
 
 if TYPE_CHECKING:
@@ -81,6 +80,7 @@ class WorkerService:
         self._heartbeat = Heartbeat(ledger_of, figures=self._figures)
         self._hashes = ScriptHashes()
         self._contexts: dict[str, CrawlContext] = {}
+        self._imbalanced: set[str] = set()
         self._running: dict[asyncio.Event, str] = {}
         self._idle = asyncio.Event()
         self._idle.set()
@@ -104,7 +104,10 @@ class WorkerService:
         try:
             try:
                 context = await self._context(crawl)
-            except StoreError:
+            except LedgerMissingError:
+                raise
+            except QuarryError:
+                # Its storage, its executors or its ledger's version can't be served here; elsewhere perhaps.
                 await self._hand_back(crawl, key, cancel)
                 raise
             shown, closable = await deliver(context, key=key, cancel=cancel)
@@ -180,6 +183,8 @@ class WorkerService:
 
     async def _close(self, context: CrawlContext) -> None:
         plan = context.plan
+        if plan.crawl in self._imbalanced:
+            return  # adding up again gives the same
         try:
             if await Closing(context).try_close():
                 state = await context.ledger.state()
@@ -188,6 +193,7 @@ class WorkerService:
                 )
                 self._contexts.pop(plan.crawl, None)
         except LedgerImbalanceError as error:
+            self._imbalanced.add(plan.crawl)
             # The watcher asserts the same and ends the command with it; the log says it here too.
             self._log.error("ledger.imbalance", crawl=plan.crawl, error=error.message)
 
@@ -197,8 +203,8 @@ class WorkerService:
             await asyncio.sleep(self._reap_s() * random.uniform(0.5, 1.5))  # noqa: S311
             try:
                 crawls = await self._registry.crawls()
-            except QuarryError as error:
-                self._log.warning("reaper.failed", error=error.message)
+            except Exception as error:  # noqa: BLE001 -- the only reaper of this process must not end
+                self._log.warning("reaper.failed", error=str(error))
                 continue
             for crawl in crawls:
                 try:
@@ -207,6 +213,8 @@ class WorkerService:
                     # A crawl whose storage or script folder is not to be had here must not hold up the
                     # others.
                     self._log.warning("reaper.failed", crawl=crawl, error=error.message)
+                except Exception:  # noqa: BLE001 -- the only reaper of this process must not end
+                    self._log.exception("reaper.internal_error", crawl=crawl)
             self._forget_contexts(crawls)
 
     def _reap_s(self) -> float:
@@ -230,6 +238,9 @@ class WorkerService:
         except LedgerMissingError:
             self._contexts.pop(crawl, None)
             await self._registry.forget(crawl)
+            # Its first seeds may have come in between: whoever is in a ledger stays in the registry.
+            if (await self._ledger_of(crawl).state()).exists:
+                await self._registry.register(crawl)
 
     async def _stop_when_over(self, context: CrawlContext, max_duration_ms: int) -> bool:
         """Stop a crawl whose time is over, by the clock of Redis; say whether it can close."""

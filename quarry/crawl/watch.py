@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from quarry.types import Counts
 
 _POLL_S = 0.1
+_TIME_S = 1.0
 
 STALL_S = 20.0
 """Seconds without any change in the ledger after which the storage is tried."""
@@ -68,6 +69,7 @@ class Watch:
         ledger: Of the crawl.
         reporter: Told of the counters.
         context: The crawl, where this machine sees its storage; None only reads the ledger.
+        max_duration_ms: Time after which the crawl is stopped; workers do it too, if there are any.
         stall: Says when to look why nothing moves.
     """
 
@@ -77,8 +79,11 @@ class Watch:
         reporter: Reporter,
         *,
         context: CrawlContext | None,
+        max_duration_ms: int | None = None,
         stall: Stall | None = None,
     ) -> None:
+        self._max_duration_ms = max_duration_ms
+        self._looked_at_time_s = 0.0
         self.counts: Counts | None = None
         self._ledger = ledger
         self._context = context
@@ -105,6 +110,7 @@ class Watch:
             self._reporter.progress(counts, now - started, counts.failed)
             if self._stall.due(counts, now):
                 await self._look_why(counts)
+            await self._stop_when_over(now)
             if counts.idle() and await self._is_closed():
                 break
             await asyncio.sleep(_POLL_S)
@@ -118,6 +124,15 @@ class Watch:
         if summary is None:
             raise StoreError(f"the summary of crawl {plan.crawl} vanished after it was written")
         return summary
+
+    async def _stop_when_over(self, now_s: float) -> None:
+        """Stop a crawl whose time is over, by the clock of Redis; looked at once a second."""
+        if self._max_duration_ms is None or now_s - self._looked_at_time_s < _TIME_S:
+            return
+        self._looked_at_time_s = now_s
+        state = await self._ledger.state()
+        if not state.stopped and state.now_ms - state.created_ms >= self._max_duration_ms:
+            await self._ledger.stop("max_duration")
 
     async def _is_closed(self) -> bool:
         if self._closing is not None:

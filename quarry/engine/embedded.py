@@ -14,6 +14,7 @@ from quarry.crawl.delivery import CrawlContext
 from quarry.crawl.heartbeat import Heartbeat
 from quarry.crawl.interrupts import Interrupts
 from quarry.crawl.plan import CrawlPlan, decode_plan
+from quarry.crawl.reaper import reap
 from quarry.crawl.roots import Roots, load_roots
 from quarry.crawl.summary import result_of
 from quarry.crawl.watch import Watch
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from quarry.scheduler import LedgerState
 
 _WARM_S = 10.0
+_ALL = 5000
 
 
 def run_embedded(settings: Settings, reporter: Reporter, *, roots: Roots | None = None) -> RunResult:
@@ -225,8 +227,12 @@ class EmbeddedCrawl:
         supervised = Supervised(self._server, worker, on_restart=note)
         warm = False
         try:
+            if self._offset is not None:
+                # Whoever held a lease ended with the command that was.
+                await ledger.abandon()
+                await reap(context, limit=_ALL)
             worker.spawn()
-            summary = await self._follow(context, supervised, worker, CrawlRegistry(client), repairs)
+            summary = await self._follow(context, supervised, worker, CrawlRegistry(client))
             warm = summary is not None
             return summary
         finally:
@@ -243,7 +249,6 @@ class EmbeddedCrawl:
         supervised: Supervised,
         worker: EmbeddedWorker,
         registry: CrawlRegistry,
-        repairs: Repairs,
     ) -> dict[str, Any] | None:
         """Seed and watch until the crawl is closed, the engine gave up, or a second interrupt came."""
         beside = []
@@ -252,10 +257,12 @@ class EmbeddedCrawl:
             beside.append(seeding.task)
             await seeding.begun()
         await worker.wait_ready()
-        if self._offset is not None:
-            # Whoever held a lease ended with the command.
-            repairs.begin()
-        self._watch = Watch(context.ledger, self._reporter, context=context)
+        self._watch = Watch(
+            context.ledger,
+            self._reporter,
+            context=context,
+            max_duration_ms=self._plan.max_duration_ms,
+        )
         beside += [
             asyncio.create_task(supervised.run()),
             asyncio.create_task(self._stop_when_interrupted(context.ledger)),

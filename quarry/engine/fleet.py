@@ -76,7 +76,17 @@ async def _begun(settings: Settings, broker: Broker, reporter: Reporter, given: 
     roots.save(folder)
     dataset.put_marker(plan.day, plan.crawl)
     tools = make_tools(settings, dataset)
+    plan = msgspec.structs.replace(plan, versions=_versions(plan, roots, tools))
     return await FleetCrawl(settings, plan, broker, tools, reporter).run(roots, start=None)
+
+
+def _versions(plan: CrawlPlan, roots: Roots, tools: Tools) -> dict[str, str]:
+    """Give the versions of the scripts that this machine has: what the crawl executes, wherever it does."""
+    paths = {name: entry.path for name, entry in plan.scripts.items()}
+    if roots.root is not None and roots.root.path is not None:
+        paths[roots.root.target] = roots.root.path
+    found = {target: tools.hashes.sha256(path) for target, path in paths.items()}
+    return {target: sha256 for target, sha256 in found.items() if sha256 is not None}
 
 
 async def _attached(settings: Settings, crawl: str, broker: Broker, reporter: Reporter) -> RunResult:
@@ -133,7 +143,7 @@ class FleetCrawl:
             context = CrawlContext(
                 plan=plan, ledger=self.ledger, tools=tools, heartbeat=Heartbeat(lambda _: self.ledger)
             )
-        self._watch = Watch(self.ledger, reporter, context=context)
+        self._watch = Watch(self.ledger, reporter, context=context, max_duration_ms=plan.max_duration_ms)
 
     async def run(self, roots: Roots | None, *, start: int | None) -> RunResult:
         """Seed what is left to seed, and watch.
@@ -148,9 +158,10 @@ class FleetCrawl:
             if roots is not None:
                 seeding = self._seeding(roots, start or 0)
                 beside.append(seeding.task)
-                await seeding.begun()
+                if not await self._begun(seeding):
+                    return self._unfinished("interrupted before the crawl was begun")
             if start is None:
-                await self._announce_begin()
+                self._reporter.info(f"crawl {self._plan.crawl} on {self._broker.address}")
             follow = self._seeded(beside) if self._settings.detach else self._watch.wait_closed()
             ended = await first_of(ending=[follow, self._interrupted()], beside=beside)
         except (SchedulerError, StoreError) as error:
@@ -178,18 +189,17 @@ class FleetCrawl:
             start=start,
         )
 
-    async def _announce_begin(self) -> None:
-        """Record the versions of the scripts that this crawl executes: the ones that its command saw."""
-        if self._tools is not None:
-            for target, path in self._scripts():
-                if (sha256 := self._tools.hashes.sha256(path)) is not None:
-                    await self.ledger.record_script(target, sha256)
-        self._reporter.info(f"crawl {self._plan.crawl} on {self._broker.address}")
-
-    def _scripts(self) -> list[tuple[str, str]]:
-        named = [(name, entry.path) for name, entry in self._plan.scripts.items()]
-        root = make_root(self._settings, self._plan) if self._settings.script else None
-        return [*named, (root.target, root.path)] if root is not None and root.path else named
+    async def _begun(self, seeding: Seeding) -> bool:
+        """Wait until the first seeds are in; false where an interrupt came first."""
+        begun = asyncio.create_task(seeding.begun())
+        interrupted = asyncio.create_task(self._interrupts.once.wait())
+        await asyncio.wait({begun, interrupted}, return_when=asyncio.FIRST_COMPLETED)
+        interrupted.cancel()
+        if begun.done():
+            begun.result()
+            return True
+        begun.cancel()
+        return False
 
     async def _seeded(self, beside: list[asyncio.Task[Any]]) -> Any:
         await asyncio.gather(*beside)
@@ -212,6 +222,8 @@ class FleetCrawl:
             return result
         attach = f"quarry run --attach {self._plan.crawl} watches it, quarry stop {self._plan.crawl} ends it"
         detached = ended == _LEFT
+        if not detached and self._watch.counts is not None and self._watch.counts.seeding:
+            attach = f"its seeding waits for quarry run --attach {self._plan.crawl} on this machine; {attach}"
         return self._partial(
             outcome="detached",
             exit_code=0 if detached else 4,

@@ -72,12 +72,16 @@ async def _write_with_sync(
             await client.config_set("appendfsync", "always")
         except ResponseError:
             return False
+        started = (await read_server_info(client)).run_id
         try:
             await write()
+            # A server that restarted meanwhile reads its file's setting: then the write was not synced.
+            synced = (await client.config_get("appendfsync")).get("appendfsync") == "always"
+            same = (await read_server_info(client)).run_id == started
         finally:
             if former:
                 await client.config_set("appendfsync", former)
-        return True
+        return synced and same
     finally:
         if await client.get(LOCK_KEY) == token.encode():
             await client.delete(LOCK_KEY)
