@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 def stop(**values: Any) -> int:
     """Stop a crawl."""
+    from quarry.cli.live import make_reporter
     from quarry.cli.on_broker import ask_broker, check_crawl_id
     from quarry.cli.reading import load_reading, show
+    from quarry.cli.session_log import session_log
     from quarry.cli.visible import visible
 
     crawl = check_crawl_id(values["crawl"])
@@ -37,7 +39,9 @@ def stop(**values: Any) -> int:
             "not_executed": counts.not_executed,
         }
 
-    document = ask_broker(settings, ask)
+    reporter = make_reporter(quiet=True)
+    with session_log(settings, reporter, command="stop"):
+        document = ask_broker(settings, ask)
 
     def lines(_styles: Any) -> list[str]:
         if document["status"] == "already ended":

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 def run_problems(inputs: Inputs, values: GivenValues, settings: Settings) -> list[str]:
     """Give every problem of a ``quarry run`` beyond those of single values."""
-    if settings.attach is not None or settings.resume is not None:
+    going_on = any(key in values or values.is_faulty(key) for key in ("attach", "resume"))
+    if going_on:
         return [
             *_continue_problems(inputs, values, settings),
             *_output_problems(values),

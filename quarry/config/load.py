@@ -73,6 +73,7 @@ def _settings(inputs: Inputs, values: GivenValues, job: Any) -> Settings:
     script = _script(inputs, values, scripts)
     entry = scripts.get(script)
     seeds, depth, broker = values.get("seeds"), values.get("depth"), values.get("broker")
+    alone = broker is not None and values.get("max_runs") is None
     return Settings(
         script=script,
         job=job,
@@ -91,7 +92,7 @@ def _settings(inputs: Inputs, values: GivenValues, job: Any) -> Settings:
         timeout_ms=values.get("timeout", _DEFAULT_TIMEOUT_MS),
         resolve_from=values.path("resolve_from"),
         report=values.path("report"),
-        depth=0 if depth is None and (seeds is not None or broker is not None) else depth,
+        depth=0 if depth is None and (seeds is not None or alone) else depth,
         max_runs=values.get("max_runs"),
         parallel=values.get("parallel", 1),
         parallel_given="parallel" in values,

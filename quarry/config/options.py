@@ -71,7 +71,7 @@ OPTIONS: tuple[Option, ...] = (
         "--depth",
         "N",
         f"Follow enqueue events up to this derivation depth, 0 to {MAX_DEPTH}; 1 or more starts a fan-out",
-        default="no bound in a fan-out (0 with --seeds or --broker)",
+        default="no bound in a fan-out (0 with --seeds, or --broker alone)",
         env="QUARRY_DEPTH",
         section=_FANOUT,
     ),

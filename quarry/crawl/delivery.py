@@ -13,6 +13,7 @@ from quarry.crawl.local_scripts import LocalScripts
 from quarry.crawl.plan import decode_payload
 from quarry.crawl.records import identity_of
 from quarry.crawl.settlement import Settlement, may_retry
+from quarry.crawl.storage import check_mark
 from quarry.errors import LeaseLostError, ProtocolError, QuarryError
 from quarry.types import new_token
 
@@ -61,6 +62,15 @@ class CrawlContext:
         self.settlement = Settlement(
             plan=plan, ledger=ledger, dataset=tools.dataset, threads=tools.threads, scripts=self.scripts
         )
+
+    async def check_storage(self) -> None:
+        """Look whether the storage is still the one that the crawl was begun in.
+
+        Raises:
+            StoreError: It was moved or unmounted: whatever is written now, nobody finds.
+        """
+        if self.plan.fleet:
+            await self.threads.run(check_mark, self.plan)
 
 
 class Delivery:
@@ -173,6 +183,7 @@ class Delivery:
             return {"outcome": "given_up"}, False
         record = await attempt.seal(report, enqueue_events=self._position)
         again = not self._claim.last_attempt and may_retry(record.outcome.status, record.outcome.reason)
+        await context.check_storage()
         put = context.dataset.put_attempt if again else context.dataset.put_record
         standing = await context.threads.run(put, record)
         await attempt.conclude(standing)

@@ -104,6 +104,7 @@ class WorkerService:
         try:
             try:
                 context = await self._context(crawl)
+                await context.check_storage()
             except LedgerMissingError:
                 raise
             except QuarryError:

@@ -20,13 +20,22 @@ def open_storage(plan: CrawlPlan) -> Dataset:
         would be
             written there, nobody would find.
     """
+    check_mark(plan)
+    return Dataset.create(plan.storage_path, plan.dataset)
+
+
+def check_mark(plan: CrawlPlan) -> None:
+    """Look for the mark of a crawl over many machines.
+
+    Raises:
+        StoreError: It is not there.
+    """
     if plan.fleet and not storage_is_here(plan):
         raise StoreError(
             f"{plan.storage_path} on {socket.gethostname()} is not the storage that crawl {plan.crawl}"
             " was begun in"
             " (its mark is not there): mount the same storage at this path on every machine"
         )
-    return Dataset.create(plan.storage_path, plan.dataset)
 
 
 def storage_is_here(plan: CrawlPlan) -> bool:

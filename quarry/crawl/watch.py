@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _POLL_S = 0.1
 _TIME_S = 1.0
+_SILENCE_S = 3.0
 
 STALL_S = 20.0
 """Seconds without any change in the ledger after which the storage is tried."""
@@ -105,7 +106,7 @@ class Watch:
         """
         started = time.monotonic()
         while True:
-            self.counts = counts = await self._ledger.counts()
+            self.counts = counts = await self._read_counts()
             now = time.monotonic()
             self._reporter.progress(counts, now - started, counts.failed)
             if self._stall.due(counts, now):
@@ -125,6 +126,17 @@ class Watch:
             raise StoreError(f"the summary of crawl {plan.crawl} vanished after it was written")
         return summary
 
+    async def _read_counts(self) -> Counts:
+        """Read the counters; say so where the broker keeps us waiting."""
+        reading = asyncio.ensure_future(self._ledger.counts())
+        try:
+            done, _ = await asyncio.wait({reading}, timeout=_SILENCE_S)
+            if not done:
+                self._reporter.warning("the broker does not answer; waiting for it")
+            return await reading
+        finally:
+            reading.cancel()
+
     async def _stop_when_over(self, now_s: float) -> None:
         """Stop a crawl whose time is over, by the clock of Redis; looked at once a second."""
         if self._max_duration_ms is None or now_s - self._looked_at_time_s < _TIME_S:
@@ -137,7 +149,9 @@ class Watch:
     async def _is_closed(self) -> bool:
         if self._closing is not None:
             return await self._closing.try_close()
-        return (await self._ledger.state()).announced
+        state = await self._ledger.state()
+        # Whoever closed it may have died before the announcement, or found that the books don't balance.
+        return state.announced or (state.status == "closed" and state.now_ms > state.close_until_ms)
 
     async def _look_why(self, counts: Counts) -> None:
         """Say why nothing moves, as far as that can be seen from here."""

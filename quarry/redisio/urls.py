@@ -10,6 +10,26 @@ from quarry.errors import ConfigError
 _TCP_SCHEMES = frozenset({"redis", "rediss"})
 _SOCKET_SCHEMES = frozenset({"unix", "redis+socket"})
 _SECRET_PARAMETER = re.compile(r"([?&][^=&]*(?:password|secret|token)[^=&]*=)[^&#]*", re.IGNORECASE)
+_PARAMETERS = frozenset(
+    {
+        "client_name",
+        "db",
+        "health_check_interval",
+        "password",
+        "protocol",
+        "socket_connect_timeout",
+        "socket_keepalive",
+        "socket_timeout",
+        "ssl_ca_certs",
+        "ssl_ca_path",
+        "ssl_cert_reqs",
+        "ssl_certfile",
+        "ssl_check_hostname",
+        "ssl_keyfile",
+        "username",
+        "virtual_host",
+    }
+)
 MAX_SOCKET_PATH_BYTES = 107
 """Longest path of a unix socket (Linux)."""
 
@@ -27,11 +47,16 @@ def client_url(url: str) -> str:
     if parts.scheme in _TCP_SCHEMES:
         if not parts.hostname:
             raise ConfigError(f"{redacted(url)}: no host in it; write redis://HOST:PORT/DB")
+        database = parts.path.strip("/")
+        if database and not (database.isascii() and database.isdigit()):
+            raise ConfigError(f"{redacted(url)}: the database is a number: redis://HOST:PORT/0")
+        _check_parameters(parts.query)
         return url
     if parts.scheme not in _SOCKET_SCHEMES:
         raise ConfigError(
             f"{redacted(url)}: not a Redis address; write redis://HOST:PORT/DB or unix:///PATH?db=0"
         )
+    _check_parameters(parts.query)
     return f"unix://{_user_info(parts.netloc)}{_socket_path(url)}?db={_database(url)}"
 
 
@@ -74,6 +99,16 @@ def _split(url: str) -> SplitResult:
     except ValueError:
         raise ConfigError("the broker's address is malformed; write redis://HOST:PORT/DB") from None
     return parts
+
+
+def _check_parameters(query: str) -> None:
+    """Refuse what redis-py would not understand; values are not shown."""
+    unknown = sorted(set(parse_qs(query, keep_blank_values=True)) - _PARAMETERS)
+    if unknown:
+        raise ConfigError(
+            f"the broker's address has a parameter that is not known: {', '.join(map(repr, unknown))};"
+            f" known are {', '.join(sorted(_PARAMETERS))}"
+        )
 
 
 def _user_info(netloc: str) -> str:

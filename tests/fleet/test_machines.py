@@ -171,3 +171,38 @@ def test_a_crawl_of_one_machine_goes_on_after_its_command_was_killed(tmp_path):
         assert again.code == 64
         assert "nothing of it to go on with" in again.stderr
         shutil.rmtree(fleet.storage)
+
+
+def put_back(away: Path, storage: Path) -> bool:
+    """Move a folder back; what runs in flight made at its place meanwhile is in the way, and may come again."""
+    shutil.rmtree(storage, ignore_errors=True)
+    try:
+        away.rename(storage)
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.clause("LODE-35")
+def test_storage_that_is_moved_away_is_not_made_anew(tmp_path):
+    """Nothing is written where nobody finds it: jobs wait until it is back, and every row is there once."""
+    gate = tmp_path / "gate"
+    with running_fleet(tmp_path, workers=1) as fleet:
+        job = json.dumps({"fan": 6, "each": {"gate": str(gate)}})
+        watcher = fleet.begin(
+            *("run", "--script", SCRIPT, "--job", job, "--depth", "1", "--run-id", "y1", "--parallel", "3")
+        )
+        wait_for(lambda: fleet.counters("y1").get("leased") == 3, what="three runs")
+        wait_for(lambda: fleet.client.zcard("q:{y1}:unclaimed") == 0, what="their claims")
+        away = tmp_path / "away"
+        fleet.storage.rename(away)
+        gate.touch()
+        wait_for(lambda: "is not the storage that crawl y1" in fleet.log("w0"), what="the worker's word")
+        assert not list(fleet.storage.glob("datasets/quarry/runs/*/*/*.json"))
+        wait_for(lambda: put_back(away, fleet.storage), what="the storage's way back")
+        done = watcher.wait()
+        assert done.code == 0, done.stderr
+        assert done.result["fanout"]["succeeded"] == 7
+        reader = quarry.lode.open(fleet.storage)
+        assert reader.scan(event_type="item", crawl="y1").num_rows == 7
+        assert reader.verify() == []
