@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import TYPE_CHECKING, Self
 
 from quarry.errors import ConfigError, LedgerMissingError
 from quarry.redisio import (
+    Reach,
     RedisRefusedError,
     Severity,
     check_broker,
@@ -20,6 +23,12 @@ if TYPE_CHECKING:
 
     from quarry.crawl.reporter import Reporter
     from quarry.scheduler import LedgerState
+
+
+_PASSING = frozenset({Reach.AWAY, Reach.REFUSED})
+"""A Redis that is down, or that answers and is still loading its file."""
+
+_PAUSE_S = 0.2
 
 
 class Broker:
@@ -43,16 +52,22 @@ class Broker:
         """Give the ledger of a crawl, whether there is one or not."""
         return Ledger(self._client, crawl)
 
-    async def check(self, reporter: Reporter | None = None) -> None:
+    async def check(self, reporter: Reporter | None = None, *, wait_s: float = 0.0) -> None:
         """Refuse a broker that can't be used; warn of one that promises less than it could.
 
         Args:
             reporter: Told of warnings.
+            wait_s: Seconds that one which is away is waited for: it may be starting again.
 
         Raises:
             ConfigError: With every problem and how to mend it.
         """
-        findings = check_broker(await read_broker_facts(self._url), self.address)
+        deadline = time.monotonic() + wait_s
+        facts = await read_broker_facts(self._url)
+        while facts.reach in _PASSING and time.monotonic() < deadline:
+            await asyncio.sleep(_PAUSE_S)
+            facts = await read_broker_facts(self._url)
+        findings = check_broker(facts, self.address)
         broken = [finding.sentence() for finding in findings if finding.severity is Severity.BROKEN]
         if broken:
             raise ConfigError([f"broker: {sentence}" for sentence in broken])

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from quarry.crawl.reporter import Reporter
 
 _LEFT = "detached"
+_ATTACH_S = 30.0
 
 
 def run_fleet(settings: Settings, reporter: Reporter, *, roots: Roots | None = None) -> RunResult:
@@ -54,7 +55,8 @@ def run_fleet(settings: Settings, reporter: Reporter, *, roots: Roots | None = N
 
     async def run() -> RunResult:
         async with Broker(str(settings.broker)) as broker:
-            await broker.check(reporter)
+            # The crawl to attach to goes on while its Redis restarts; one to begin should hear of it at once.
+            await broker.check(reporter, wait_s=_ATTACH_S if settings.attach is not None else 0.0)
             if settings.attach is not None:
                 return await _attached(settings, settings.attach, broker, reporter)
             return await _begun(settings, broker, reporter, roots)
