@@ -197,3 +197,21 @@ def test_an_ended_crawl_expires_and_can_be_forgotten_an_open_one_cannot(tmp_path
         assert fleet.quarry("forget", "f1").code == 1
         assert json.loads(fleet.quarry("list", "crawls").stdout) == []
         assert quarry.lode.open(fleet.storage).summary("f1") is not None
+
+
+@pytest.mark.clause("RUN-39")
+def test_a_watcher_that_comes_while_redis_is_away_waits_for_it(tmp_path):
+    """It may be starting again; a crawl that begins hears of it at once."""
+    gate = tmp_path / "gate"
+    with running_fleet(tmp_path, workers=1) as fleet:
+        fleet.run({"fan": 2, "each": {"gate": str(gate)}}, "--depth", "1", "--run-id", "a1", "--detach")
+        wait_for(lambda: fleet.counters("a1").get("succeeded") == 1, what="the root")
+        fleet.kill_redis()
+        watcher = fleet.begin("run", "--attach", "a1")
+        refused = fleet.run({}, "--run-id", "a2")
+        assert (refused.code, "cannot be reached" in refused.stderr) == (64, True)
+        fleet.start_redis()
+        gate.touch()
+        done = watcher.wait()
+        assert done.code == 0, done.stderr
+        assert done.result["fanout"]["succeeded"] == 3

@@ -13,8 +13,8 @@ from tests.network import latency
 from tests.network.latency import measure, page, table
 from tests.workers.kit import end, redis_server
 
-LEDGER_CALLS = 4
-"""claim, script, admit, settle; what a fleet's run asks of Redis beside its message."""
+LEDGER_CALLS = 3
+"""claim, admit, settle; what a fleet's run asks of Redis beside its message."""
 
 
 @pytest.mark.timeout(300)

@@ -130,7 +130,10 @@ def _wait_for_flower(shell: Shell, *, first_online: bool) -> None:
         return False
 
     wait_for(
-        seen, timeout_s=120, what=f"Flower to show the first worker {'online' if first_online else 'offline'}"
+        # Without a heartbeat's own frequency Flower waits for two minutes.
+        seen,
+        timeout_s=200,
+        what=f"Flower to show the first worker {'online' if first_online else 'offline'}",
     )
 
 
