@@ -24,11 +24,18 @@ if TYPE_CHECKING:
 SCRIPT = str(Path(__file__).parent / "scripts" / "node.py")
 
 
+_HIGHEST = 55_000
+"""In cluster mode Redis also takes the port 10,000 above its own."""
+
+
 def free_port() -> int:
     """A TCP port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        if port < _HIGHEST:
+            return port
 
 
 class Fleet:
