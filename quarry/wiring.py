@@ -256,7 +256,7 @@ def unstored_result(plan: CrawlPlan, error: StoreError, *, duration_ms: int) -> 
         message=f"{error.message}; what the run had made durable before reads with live=True",
         event_count=0,
         policy=plan.policy,
-        storage={"backend": "fs", "path": plan.storage_path, "dataset": plan.dataset},
+        storage=plan.storage_view(),
         duration_ms=duration_ms,
     )
 
@@ -280,7 +280,7 @@ def forced_result(
         failures=tally.failures() if tally else [],
         rows=tally.rows if tally else {},
         policy=plan.policy,
-        storage={"backend": "fs", "path": plan.storage_path, "dataset": plan.dataset},
+        storage=plan.storage_view(),
         duration_ms=duration_ms,
         fanout=fanout,
     )

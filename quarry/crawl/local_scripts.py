@@ -133,9 +133,8 @@ class LocalScripts:
                     _crash(
                         "script_mismatch",
                         f"{job.target} on {self._host} (SHA-256 {here[:_SHOWN_DIGITS]}…) is not the"
-                        " version that"
-                        f" this crawl executes ({first[:_SHOWN_DIGITS]}…); give every worker the same"
-                        " scripts",
+                        f" version that this crawl executes ({first[:_SHOWN_DIGITS]}…); give every worker"
+                        " the same scripts",
                     ),
                 )
         return LocalScript(path, None)

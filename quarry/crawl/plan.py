@@ -72,6 +72,10 @@ class CrawlPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     max_duration_ms: int | None = None
     expire_after_ms: int = 7 * 24 * 3600 * 1000
 
+    def storage_view(self) -> dict[str, str]:
+        """Say where the data are, as results show it."""
+        return {"backend": "fs", "path": self.storage_path, "dataset": self.dataset}
+
 
 class JobPayload(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One job, as opaque text in the ledger.

@@ -119,8 +119,7 @@ def load_roots(folder: Path) -> Roots | None:
     if (info.st_size, info.st_mtime_ns) != (roots.size, roots.mtime_ns):
         raise ConfigError(
             f"{path}: changed since the crawl began, and its seeding goes by line; put the old file back"
-            " (with its"
-            " time: cp -p), or stop the crawl"
+            " (with its time: cp -p), or stop the crawl"
         )
     return roots
 

@@ -82,7 +82,7 @@ def result_of_single(plan: CrawlPlan, record: CommitRecord, *, stopped: bool) ->
         message=record.outcome.message or ("interrupted; the run in flight was finished" if stopped else ""),
         event_count=record.event_count,
         policy=plan.policy,
-        storage={"backend": "fs", "path": plan.storage_path, "dataset": plan.dataset},
+        storage=plan.storage_view(),
         duration_ms=record.duration_ms,
         fanout=None,
         failures=[

@@ -168,7 +168,7 @@ def result_of(
         message=message,
         event_count=summary["event_count"],
         policy=plan.policy,
-        storage={"backend": "fs", "path": plan.storage_path, "dataset": plan.dataset},
+        storage=plan.storage_view(),
         duration_ms=summary["duration_ms"],
         fanout=fanout,
         failures=summary["failures"],

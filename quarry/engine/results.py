@@ -57,7 +57,7 @@ def partial_result(
         message=message,
         event_count=tally.events,
         policy=plan.policy,
-        storage={"backend": "fs", "path": plan.storage_path, "dataset": plan.dataset},
+        storage=plan.storage_view(),
         duration_ms=duration_ms,
         fanout=counts.fanout() if counts is not None else None,
         failures=tally.failures(),

@@ -7,34 +7,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.e2e.harness import children, command_line, tree
+
 if TYPE_CHECKING:
     import signal
 
 MARK = "QUARRY_CHAOS_MARK"
 """Environment variable that everything that a run starts inherits."""
-
-
-def children(pid: int) -> list[int]:
-    found = []
-    for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            found += [int(child) for child in path.read_text().split()]
-    return found
-
-
-def tree(pid: int) -> list[int]:
-    """All descendants of a process, parents first."""
-    found = children(pid)
-    for child in found:
-        found += children(child)
-    return found
-
-
-def command_line(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    except OSError:
-        return ""
 
 
 def executors(pid: int) -> list[int]:

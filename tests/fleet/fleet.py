@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,25 +16,12 @@ import redis
 
 from tests.e2e.harness import Finished, alive, marked, wait_for
 from tests.services import require_service
+from tests.workers.kit import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SCRIPT = str(Path(__file__).parent / "scripts" / "node.py")
-
-
-_HIGHEST = 55_000
-"""In cluster mode Redis also takes the port 10,000 above its own."""
-
-
-def free_port() -> int:
-    """A TCP port of loopback that nobody listens on."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        if port < _HIGHEST:
-            return port
 
 
 class Fleet:

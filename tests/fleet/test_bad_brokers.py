@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fleet.fleet import SCRIPT, Fleet, free_port, running_fleet
+from tests.fleet.fleet import SCRIPT, Fleet, running_fleet
+from tests.workers.kit import free_port
 
 SECRET = "geheim-4711"
 
