@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from quarry.version import CONTRACT_VERSION, __version__
 
 if TYPE_CHECKING:
-    from quarry.errors import EmitError, QuarryError, StoragePutError, TerminalEventError
+    from quarry.errors import EmitError, ProxyRotationError, QuarryError, StoragePutError, TerminalEventError
     from quarry.http import FetchError, Http
     from quarry.sdk import (
         Batcher,
@@ -37,6 +37,7 @@ __all__ = [
     "Http",
     "Memory",
     "MemorySnapshot",
+    "ProxyRotationError",
     "QuarryError",
     "RunInfo",
     "Skip",
@@ -53,7 +54,7 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """Import a public name when it is first asked for: `quarry --help` asks for none."""
-    if name in {"EmitError", "QuarryError", "StoragePutError", "TerminalEventError"}:
+    if name in {"EmitError", "ProxyRotationError", "QuarryError", "StoragePutError", "TerminalEventError"}:
         home = "quarry.errors"
     elif name in {"FetchError", "Http"}:
         home = "quarry.http"

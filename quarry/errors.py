@@ -78,6 +78,12 @@ class StoragePutError(ScriptError):
     code = "storage_put"
 
 
+class ProxyRotationError(ScriptError):
+    """``emit.rotate_proxy`` got no usable answer; the run keeps the proxy that it has."""
+
+    code = "proxy_rotation"
+
+
 class ProtocolError(QuarryError):
     """An executor broke the wire contract; its run ends as ``executor_crash``."""
 
@@ -151,3 +157,9 @@ class EngineError(QuarryError):
     """The embedded server or worker could not be started or kept alive."""
 
     code = "engine"
+
+
+class EngineBusyError(EngineError):
+    """Another command on this machine has the crawl's state folder."""
+
+    code = "engine_busy"

@@ -6,36 +6,45 @@ import asyncio
 import os
 import time
 from datetime import UTC, datetime
+from functools import partial
+from random import SystemRandom
 from typing import TYPE_CHECKING
 
+from quarry.config.job_secrets import SECRET_ENV_PREFIX, secret_of
+from quarry.config.pool_strategy import with_strategy
 from quarry.config.worker import load_worker_settings
 from quarry.crawl.attempt import Tools
-from quarry.crawl.children import resolve_target
+from quarry.crawl.children import NO_POOL, pool_of, resolve_target
 from quarry.crawl.figures import open_figures
+from quarry.crawl.granting import Granting
 from quarry.crawl.interrupts import Interrupts
 from quarry.crawl.local_scripts import LocalScripts
-from quarry.crawl.plan import CrawlPlan, JobPayload, ScriptEntry, encode
+from quarry.crawl.plan import CrawlPlan, JobPayload, PlanPool, ScriptEntry, encode
 from quarry.crawl.runners import Runners
 from quarry.crawl.scripts import ScriptHashes
 from quarry.crawl.service import WorkerService
 from quarry.crawl.single import result_of_single, run_alone
+from quarry.crawl.summary import forced_result, partial_result
 from quarry.crawl.threads import Threads
 from quarry.errors import ConfigError, StoreError
 from quarry.lode import Dataset
 from quarry.lode.layout import RunFolder, check_names
+from quarry.proxy import Rotation
+from quarry.recency import MemoryRecency, RedisRecency
 from quarry.redisio import make_client
 from quarry.runtime import ExecutorPool, SingleShot, validate_script
 from quarry.scheduler import Bounds, CrawlRegistry, Ledger, job_key, ledger_scripts
 from quarry.types import OutcomeStatus, RunResult, exit_code_of, new_run_id
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from quarry.config import Settings
     from quarry.crawl.reporter import Reporter
-    from quarry.crawl.summary import Tally
+    from quarry.proxy import ProxyWatcher, RecencyStore
     from quarry.runtime import ValidateResult
-
-EXIT_UNFINISHED = 4
-EXIT_FORCED = 130
+    from quarry.types import Secret
+    from quarry.types.proxy import ProxyPool
 
 _STORE_THREADS = 16
 
@@ -64,7 +73,11 @@ def make_plan(settings: Settings, *, crawl: str, now: float, seeded: bool = Fals
         resolve_from=settings.resolve_from,
         scripts={
             name: ScriptEntry(
-                path=entry.path, source=entry.source, category=entry.category, profile=entry.profile
+                path=entry.path,
+                source=entry.source,
+                category=entry.category,
+                profile=entry.profile,
+                proxy=entry.proxy,
             )
             for name, entry in settings.scripts.items()
         },
@@ -81,7 +94,21 @@ def make_plan(settings: Settings, *, crawl: str, now: float, seeded: bool = Fals
         lease_ms=settings.lease_ms,
         max_duration_ms=settings.max_duration_ms,
         expire_after_ms=settings.expire_after_ms,
+        proxies=_plan_pools(settings),
+        proxy_sticky_key=settings.proxy_sticky_key,
+        proxy_domain=settings.proxy_domain,
+        proxy_origin=settings.proxy_origin,
     )
+
+
+def _plan_pools(settings: Settings) -> dict[str, PlanPool]:
+    """Name the pools that runs of the crawl may have: the command's, and those of its scripts."""
+    scripts = {entry.proxy for entry in settings.scripts.values() if entry.proxy not in {None, NO_POOL}}
+    found = {name: PlanPool(digest=settings.proxies[name].digest) for name in sorted(filter(None, scripts))}
+    if settings.proxy_pool is not None:
+        pool = with_strategy(settings.proxies[settings.proxy_pool], settings.proxy_strategy)
+        found[pool.name] = PlanPool(digest=pool.digest, strategy=settings.proxy_strategy)
+    return found
 
 
 def make_bounds(settings: Settings, plan: CrawlPlan) -> Bounds:
@@ -117,6 +144,7 @@ def make_root(settings: Settings, plan: CrawlPlan) -> JobPayload:
         run_id=None if plan.seeded else plan.crawl,
         job_id=settings.job_id,
         parent_run_id=settings.parent_run_id,
+        proxy=pool_of(plan.scripts.get(found.key_name), settings.proxy_pool),
     )
 
 
@@ -141,9 +169,36 @@ def make_tools(settings: Settings, dataset: Dataset, *, threads: int = _STORE_TH
     """Make what a single run needs."""
     return Tools(
         dataset=dataset,
-        runner=SingleShot(executor=settings.executor),
+        runner=SingleShot(executor=settings.executor, env=_executor_environment()),
         threads=Threads(threads),
         hashes=ScriptHashes(),
+        granting=_make_granting(settings.proxies, settings.secrets, MemoryRecency()),
+    )
+
+
+def _executor_environment() -> dict[str, str]:
+    """Give the environment of executors: a secret reaches the runs whose jobs name it, no others."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(SECRET_ENV_PREFIX)}
+
+
+def _make_granting(
+    pools: Mapping[str, ProxyPool],
+    secrets: Mapping[str, Secret],
+    store: RecencyStore,
+    watcher: ProxyWatcher | None = None,
+) -> Granting:
+    """Make what gives runs their endpoints and secrets.
+
+    Args:
+        pools: Of this machine.
+        secrets: Of its configuration; its environment beats them.
+        store: Of the pools' state.
+        watcher: Told of choices and rests.
+    """
+    return Granting(
+        pools=pools,
+        secret_of=lambda name: secret_of(name, os.environ, secrets),
+        rotation=Rotation(store, throw=partial(SystemRandom().getrandbits, 32), watcher=watcher),
     )
 
 
@@ -171,11 +226,13 @@ def make_deliverer(broker_url: str, concurrency: int) -> WorkerService:
                 processes=processes,
                 resolve_from=resolve_from,
                 on_start=figures.executor_started,
+                env=_executor_environment(),
             ),
-            make_foreign=lambda executor: SingleShot(executor=executor),
+            make_foreign=lambda executor: SingleShot(executor=executor, env=_executor_environment()),
         ),
         threads=Threads(min(64, max(_STORE_THREADS, concurrency))),
         scripts=LocalScripts(root=here.scripts_root, scripts=here.scripts),
+        granting=_make_granting(here.proxies, here.secrets, RedisRecency(client)),
         close_client=client.aclose,
         figures=figures,
     )
@@ -233,7 +290,13 @@ async def _run_single(settings: Settings, reporter: Reporter) -> RunResult:
     except asyncio.CancelledError:
         done = None
     except StoreError as error:
-        return unstored_result(plan, error, duration_ms=round((time.time() - now) * 1000))
+        return partial_result(
+            plan,
+            outcome=OutcomeStatus.POLICY_FAILURE.value,
+            exit_code=exit_code_of(OutcomeStatus.POLICY_FAILURE),
+            message=f"{error.message}; what the run had made durable before reads with live=True",
+            duration_ms=round((time.time() - now) * 1000),
+        )
     finally:
         forced.cancel()
         tools.threads.close()
@@ -243,47 +306,6 @@ async def _run_single(settings: Settings, reporter: Reporter) -> RunResult:
     if settings.report:
         write_report(settings.report, report.to_json())
     return result_of_single(plan, record, stopped=interrupts.once.is_set())
-
-
-def unstored_result(plan: CrawlPlan, error: StoreError, *, duration_ms: int) -> RunResult:
-    """Make the result of a single run whose record the storage could not keep."""
-    return RunResult(
-        run_id=plan.crawl,
-        crawl=plan.crawl,
-        attempt=plan.first_attempt,
-        outcome=OutcomeStatus.POLICY_FAILURE.value,
-        exit_code=exit_code_of(OutcomeStatus.POLICY_FAILURE),
-        message=f"{error.message}; what the run had made durable before reads with live=True",
-        event_count=0,
-        policy=plan.policy,
-        storage=plan.storage_view(),
-        duration_ms=duration_ms,
-    )
-
-
-def forced_result(
-    plan: CrawlPlan,
-    *,
-    duration_ms: int,
-    fanout: dict[str, int] | None = None,
-    tally: Tally | None = None,
-) -> RunResult:
-    """Make the result of a command that was ended by a second interrupt."""
-    return RunResult(
-        run_id=plan.crawl,
-        crawl=plan.crawl,
-        attempt=plan.first_attempt,
-        outcome="interrupted",
-        exit_code=EXIT_FORCED,
-        message="ended at the second interrupt; what was in flight left no record",
-        event_count=tally.events if tally else 0,
-        failures=tally.failures() if tally else [],
-        rows=tally.rows if tally else {},
-        policy=plan.policy,
-        storage=plan.storage_view(),
-        duration_ms=duration_ms,
-        fanout=fanout,
-    )
 
 
 def write_report(path: str, report: str) -> None:

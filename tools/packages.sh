@@ -7,7 +7,7 @@
 # Exit code 0 where all are there, or where some are missing but their tests can be skipped; 1 where CI=true.
 set -eu
 if [ "${1:-}" = --tests ]; then
-    echo redis-server nodejs chromium-headless-shell python3.11-doc prometheus iproute2 wget openssl hostname
+    echo redis-server nodejs chromium-headless-shell python3.11-doc prometheus iproute2 wget openssl hostname tinyproxy microsocks
     exit 0
 fi
 purpose=$1

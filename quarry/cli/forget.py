@@ -30,11 +30,14 @@ def forget(**values: Any) -> int:
             await broker.registry.drop(crawl)
         return gone
 
+    from quarry.engine.state import crawl_folder, remove_folder
+
     if not ask_broker(settings, ask):
         raise ConfigError(
             f"crawl {crawl} has not ended, or its summary is not written yet, and its ledger is needed:"
             f" quarry stop {crawl} ends it"
         )
+    remove_folder(crawl_folder(settings.state_dir, crawl))
     show(
         settings,
         {"crawl": crawl, "status": "forgotten"},
@@ -48,7 +51,7 @@ command = SectionCommand(
     callback=forget,
     help=(
         "Remove what a broker keeps of an ended crawl, at once; by itself it goes after"
-        " ledger.expire_after (168h)."
+        " ledger.expire_after (168h). What this machine keeps to go on with its seeding goes too."
         " Data and summary stay in the storage."
     ),
     params=[click.Argument(["crawl"], metavar="CRAWL"), *make_options(BROKER)],

@@ -36,7 +36,8 @@ def view_document(view: CrawlView) -> dict[str, Any]:
     state = view.state
     return {
         "crawl": view.crawl,
-        "status": state.status,
+        # As the summary says it; whether a stopped crawl has ended is said by `closed_at`.
+        "status": "stopped" if state.stopped else state.status,
         "stop_reason": state.stop_reason or None,
         "begun_at": format_timestamp(state.created_ms / 1000),
         "closed_at": format_timestamp(state.closed_ms / 1000) if state.closed_ms else None,

@@ -32,7 +32,9 @@ def result_lines(result: RunResult, *, color: bool) -> list[str]:
     """Give the summary: outcome, counters with both equations, failures, and where to look next."""
     styles = Styles(color=color)
     good = result.exit_code == 0
-    head = f"{'crawl' if result.fanout is not None else 'run'} {visible(result.crawl)}"
+    # Of a crawl whose ledger could not be read there are no counters.
+    is_crawl = result.fanout is not None or result.outcome in {"unfinished", "detached"}
+    head = f"{'crawl' if is_crawl else 'run'} {visible(result.crawl)}"
     outcome = (
         styles.good(result.outcome) if good else styles.bad(f"{result.outcome} (exit {result.exit_code})")
     )

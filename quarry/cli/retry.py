@@ -38,6 +38,11 @@ _TAKEN = (
     "output.no_color",
     "broker",
     "detach",
+    "proxy.pool",
+    "proxy.strategy",
+    "proxy.sticky_key",
+    "proxy.domain",
+    "proxy.origin",
 )
 
 
@@ -60,7 +65,7 @@ def retry(**values: Any) -> int:
             config=values["config"],
             environment=os.environ,
             cwd=os.getcwd(),
-            run=False,
+            crawl=True,
         )
     )
     payloads, depth, root = _payloads(loaded, crawl, jobs)

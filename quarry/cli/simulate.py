@@ -88,7 +88,7 @@ def _prices(values: dict[str, Any], settings: Settings | None) -> tuple[Prices, 
     except ConfigError as error:
         return Prices(), [problem.replace("--config", flag, 1) for problem in error.problems]
     if document.problems:
-        return Prices(), [f"{flag} {path}:{line}: {problem}" for line, problem in document.problems]
+        return Prices(), document.told(f"{flag} {path}")
     table: Any = document.raw
     for key in ("simulate", "prices"):  # the whole configuration, the section, or the table alone
         if isinstance(table, dict) and key in table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quarry.config import places
+from quarry.config.pool_checks import command_problems
 from quarry.config.values import check_partition
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def run_problems(inputs: Inputs, values: GivenValues, settings: Settings) -> lis
         *_script_problems(inputs, values, settings),
         *_identity_problems(values, settings),
         *_output_problems(values),
+        *command_problems(values, settings),
         *_place_problems(values, settings),
     ]
 

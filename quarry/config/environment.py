@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from quarry.config.job_secrets import SECRET_ENV_PREFIX
 from quarry.config.options import OPTIONS, OTHER_ENV
 from quarry.config.suggest import nearest
 
@@ -33,7 +34,7 @@ def read_environment(environment: Mapping[str, str]) -> tuple[dict[str, Any], li
         if name in known:
             if value:
                 put(raw, known[name], value)
-        elif name not in OTHER_ENV:
+        elif name not in OTHER_ENV and not name.startswith(SECRET_ENV_PREFIX):
             found = nearest(name, [*known, *sorted(OTHER_ENV)])
             hint = f"; did you mean {found}?" if found else "; Quarry doesn't read it"
             warnings.append(f"environment variable {name} is not known{hint}")

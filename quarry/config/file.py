@@ -1,46 +1,85 @@
-"""The YAML file as text leaves with their lines; every problem of its form at once.
+"""The YAML file as text leaves with their places; every problem of its form at once.
 
 The node tree is read, not the constructed values: a leaf is what the user wrote (``007`` stays ``007``), and
-each key keeps its line. This also leaves aliases and tags without effect.
+each key keeps its place. This also leaves aliases and tags without effect. Leaves that are secrets by their
+key become `Secret` here, before anything else sees them.
 """
 
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any, NamedTuple
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from quarry.config.expand import expand
+from quarry.config.keys import (
+    Key,
+    KeyProblem,
+    Place,
+    dotted,
+    has_column,
+    is_secret,
+    is_single_secret,
+    subject,
+)
 from quarry.errors import ConfigError
+from quarry.types.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-_MAX_BYTES = 1024 * 1024
+_MAX_BYTES = 16 * 1024 * 1024
 _MAX_NESTING = 20
-_MAX_KEYS = 10_000
+_MAX_KEYS = 250_000
+"""Keys and list items: 100,000 endpoints as URLs fit. Far more would take minutes to parse."""
 _NULL_TAG = "tag:yaml.org,2002:null"
+_NAMED = re.compile(r"(undefined alias|tag handle|anchor) .*", re.DOTALL)
+"""What a YAML problem repeats: a password that begins with ``*`` or ``!`` is an alias or a tag."""
+_QUOTING = "; a value that begins with one of & * ! % @ ` { [ | > or holds '${' within braces needs quotes"
 
-Key = tuple[str, ...]
 
-
-class Document(NamedTuple):
+@dataclass(frozen=True)
+class Document:
     """A configuration file.
 
     Attributes:
-        raw: Nested mapping; leaves are expanded text.
-        lines: Line of each key, from 1.
-        problems: Each with key path and line.
+        raw: Nested mapping; leaves are expanded text, or `Secret`.
+        places: Of each key and each list item.
+        problems: In no order.
         broken: Keys whose value is None because of a problem.
     """
 
-    raw: dict[str, Any]
-    lines: dict[Key, int]
-    problems: list[tuple[int, str]]
-    broken: set[Key]
+    raw: dict[str, Any] = field(default_factory=dict, repr=False)
+    places: dict[Key, Place] = field(default_factory=dict, repr=False)
+    problems: list[tuple[Place, KeyProblem]] = field(default_factory=list)
+    broken: set[Key] = field(default_factory=set)
+
+    def place(self, key: Key) -> Place:
+        """Say where a key stands, or the nearest one around it."""
+        parts = (key[:length] for length in range(len(key), 0, -1))
+        return next((self.places[part] for part in parts if part in self.places), Place(1, 1))
+
+    def told(self, path: str, found: Iterable[KeyProblem] = ()) -> list[str]:
+        """Give the problems as lines for the user, in the order of the file.
+
+        Args:
+            path: The file, as messages name it.
+            found: Further problems, that others found.
+        """
+        problems = self.problems + [(self.place(problem.key), problem) for problem in found]
+        problems.sort(key=lambda problem: problem[0])
+        return [told_at(path, place, problem) for place, problem in problems]
+
+
+def told_at(path: str, place: Place, problem: KeyProblem) -> str:
+    """Give a problem with its place: ``quarry.yaml:3: depth: must be …``."""
+    where = f"{path}:{place.line}:{place.column}" if has_column(problem.key) else f"{path}:{place.line}"
+    return f"{where}: {dotted(problem.key)}: {problem.text}" if problem.key else f"{where}: {problem.text}"
 
 
 def read_document(path: str, environment: Mapping[str, str]) -> Document:
@@ -56,11 +95,11 @@ def read_document(path: str, environment: Mapping[str, str]) -> Document:
     root = _compose(path, _read(path))
     reader = _Reader(environment)
     if root is None:
-        return Document({}, {}, [], set())
+        return Document()
     if not isinstance(root, MappingNode):
         raise ConfigError(f"--config {path}:1: must be a mapping of keys to values")
     raw = reader.mapping(root, ())
-    return Document(raw, reader.lines, reader.problems, reader.broken)
+    return Document(raw, reader.places, reader.problems, reader.broken)
 
 
 def _read(path: str) -> str:
@@ -89,63 +128,88 @@ def _compose(path: str, text: str) -> Any:
         mark = error.problem_mark or error.context_mark
         place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else path
         told = [str(part) for part in (error.context, error.problem) if part]
-        problem = " ".join(" ".join(told).split()) or "it can't be parsed"
-        raise ConfigError(f"--config {place}: is not YAML: {problem}") from error
+        problem = _NAMED.sub(r"\1", " ".join(" ".join(told).split())) or "it can't be parsed"
+        # The cause would quote the line, and a line may hold a password.
+        raise ConfigError(f"--config {place}: is not YAML: {problem}{_QUOTING}") from None
     except YAMLError as error:
         # An unprintable character, without a mark; the first line of the message names it.
-        raise ConfigError(f"--config {path}: is not YAML: {str(error).splitlines()[0]}") from error
+        raise ConfigError(f"--config {path}: is not YAML: {str(error).splitlines()[0]}") from None
     except RecursionError:
         raise ConfigError(f"--config {path}: is nested too deeply") from None
 
 
 class _Reader:
-    """Turns nodes into text leaves."""
+    """Turns nodes into leaves."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
-        self.lines: dict[Key, int] = {}
-        self.problems: list[tuple[int, str]] = []
+        self.places: dict[Key, Place] = {}
+        self.problems: list[tuple[Place, KeyProblem]] = []
         self.broken: set[Key] = set()
         self._keys = 0
 
     def mapping(self, node: MappingNode, parent: Key) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            line = key_node.start_mark.line + 1
-            self._keys += 1
-            if self._keys > _MAX_KEYS:  # aliases of aliases multiply
-                raise ConfigError(f"--config: line {line}: more than {_MAX_KEYS} keys, aliases counted")
+            place = self._count(key_node)
             if not isinstance(key_node, ScalarNode):
-                self._problem(line, parent, "a key must be a plain text")
+                self._problem(place, parent, "a key must be a plain text")
                 continue
             key = (*parent, str(key_node.value))
             if key_node.value in found:
-                self._problem(line, key, f"stands twice; it is in line {self.lines[key]} already")
+                self._told(place, key, f"stands twice; it is in line {self.places[key].line} already")
                 continue
-            self.lines[key] = line
+            self.places[key] = place
             found[key_node.value] = self._value(value_node, key)
         return found
 
+    def _sequence(self, node: SequenceNode, parent: Key) -> list[Any]:
+        found = []
+        for at, item in enumerate(node.value):
+            key = (*parent, at)
+            self.places[key] = self._count(item)
+            found.append(self._value(item, key))
+        return found
+
+    def _count(self, node: Any) -> Place:
+        place = _place(node)
+        self._keys += 1
+        if self._keys > _MAX_KEYS:  # aliases of aliases multiply
+            raise ConfigError(
+                f"--config: line {place.line}: more than {_MAX_KEYS} keys, aliases counted; a pool takes many"
+                " endpoints from a file (endpoints_file)"
+            )
+        return place
+
     def _value(self, node: Any, key: Key) -> Any:
-        line = node.start_mark.line + 1
+        place = _place(node)
         if len(key) > _MAX_NESTING:
-            self._problem(line, key, "is nested too deeply")
+            self._told(place, key, "is nested too deeply")
             return ""
-        if isinstance(node, MappingNode):
-            return self.mapping(node, key)
-        if isinstance(node, SequenceNode):
-            return []  # no setting takes a list; the model says so
+        if not isinstance(node, ScalarNode):
+            if is_single_secret(key):
+                self._told(place, key, "must be a single value, not a list or a mapping")
+                self.broken.add(key)
+                return None
+            return self.mapping(node, key) if isinstance(node, MappingNode) else self._sequence(node, key)
         if node.tag == _NULL_TAG and node.style is None:
-            self._problem(self.lines[key], key, "has no value; give one, or leave the key out")
+            self._told(self.places[key], key, "has no value; give one, or leave the key out")
             self.broken.add(key)
             return None
         text, problems = expand(str(node.value), self._environment)
         for problem in problems:
-            self._problem(line, key, problem)
+            self._problem(place, key, problem)
         if problems:
             self.broken.add(key)
             return None
-        return text
+        return Secret(text) if is_secret(key) else text
 
-    def _problem(self, line: int, key: Key, problem: str) -> None:
-        self.problems.append((line, f"{'.'.join(key)}: {problem}" if key else problem))
+    def _told(self, place: Place, key: Key, problem: str) -> None:
+        self._problem(place, key, f"{subject(key)}{problem}")
+
+    def _problem(self, place: Place, key: Key, problem: str) -> None:
+        self.problems.append((place, KeyProblem(key, problem)))
+
+
+def _place(node: Any) -> Place:
+    return Place(node.start_mark.line + 1, node.start_mark.column + 1)

@@ -22,6 +22,7 @@ class Inputs:
         environment: All variables.
         cwd: Working directory, absolute.
         run: Whether the command is ``quarry run``: it needs a script and writes.
+        crawl: Whether it is another one that starts runs: what they need is checked.
     """
 
     flags: Mapping[str, str] = field(default_factory=dict)
@@ -31,6 +32,7 @@ class Inputs:
     environment: Mapping[str, str]
     cwd: str
     run: bool = False
+    crawl: bool = False
 
 
 @dataclass(frozen=True)

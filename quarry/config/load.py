@@ -11,6 +11,9 @@ from quarry.config.defaults import default_source, default_state_dir
 from quarry.config.given import GivenValues, Inputs, absolute
 from quarry.config.job_input import read_job
 from quarry.config.notes import run_warnings
+from quarry.config.options import CONFIG_ENV
+from quarry.config.pool_checks import command_problems
+from quarry.config.pools import NO_POOL
 from quarry.config.settings import ScriptEntry, Settings
 from quarry.config.sources import gather
 from quarry.errors import ConfigError
@@ -65,6 +68,8 @@ def load(inputs: Inputs) -> Loaded:
         problems += job_problems
         problems += run_problems(inputs, values, settings)
         warnings += run_warnings(inputs, values, settings)
+    elif inputs.crawl:
+        problems += command_problems(values, settings)
     return Loaded(settings=settings, problems=problems, warnings=warnings, given=frozenset(gathered.values))
 
 
@@ -73,6 +78,7 @@ def _settings(inputs: Inputs, values: GivenValues, job: Any) -> Settings:
     script = _script(inputs, values, scripts)
     entry = scripts.get(script)
     seeds, depth, broker = values.get("seeds"), values.get("depth"), values.get("broker")
+    pool, config = values.get("proxy.pool"), inputs.config or inputs.environment.get(CONFIG_ENV)
     alone = broker is not None and values.get("max_runs") is None
     return Settings(
         script=script,
@@ -116,6 +122,14 @@ def _settings(inputs: Inputs, values: GivenValues, job: Any) -> Settings:
         grace_ms=values.get("ledger.grace", 10_000),
         expire_after_ms=values.get("ledger.expire_after", 7 * 24 * 3600 * 1000),
         high_water=values.get("ledger.high_water", 100_000),
+        config=absolute(inputs.cwd, config) if config else None,
+        proxies=values.get("proxies", {}),
+        proxy_pool=None if pool == NO_POOL else pool,
+        proxy_strategy=values.get("proxy.strategy"),
+        proxy_sticky_key=values.get("proxy.sticky_key"),
+        proxy_domain=values.get("proxy.domain"),
+        proxy_origin=values.get("proxy.origin"),
+        secrets=values.get("secrets", {}),
         prices={
             name: values.get(f"{_PRICES}{name}")
             for name in ("put_per_1000", "gb_month", "core_hour", "redis_gb_hour", "currency")
@@ -149,6 +163,7 @@ def _scripts(values: GivenValues, cwd: str) -> dict[str, ScriptEntry]:
             source=entry.source,
             category=entry.category,
             profile=entry.profile,
+            proxy=entry.proxy,
         )
         for name, entry in values.get("scripts", {}).items()
     }

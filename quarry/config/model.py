@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from quarry.config import fleet_options, options, values
+from quarry.config import fleet_options, options, origins, pools, values
 from quarry.config.settings import MaxFailures  # noqa: TC001 - pydantic reads the annotation
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ Partition = Annotated[str, _leaf(values.check_partition)]
 Identifier = Annotated[str, _leaf(values.check_id)]
 Switch = Annotated[bool, _leaf(values.check_switch)]
 Price = Annotated[float, _leaf(values.check_price)]
+PoolChoice = Annotated[str, _leaf(pools.check_pool_choice)]
 ScriptName = Annotated[str, _leaf(values.check_script_name)]
 
 
@@ -80,6 +81,7 @@ class ScriptValues(_Strict):
     source: Partition | None = None
     category: Partition | None = None
     profile: Annotated[str, _leaf(values.one_of(options.PROFILES))] | None = None
+    proxy: PoolChoice | None = None
 
 
 class LedgerValues(_Strict):
@@ -95,6 +97,16 @@ class LedgerValues(_Strict):
         None
     )
     high_water: Annotated[int, _leaf(values.integer_between(1, fleet_options.MAX_HIGH_WATER))] | None = None
+
+
+class ProxyValues(_Strict):
+    """``proxy:``; a single text is the name of its pool."""
+
+    pool: PoolChoice | None = None
+    strategy: Annotated[str, _leaf(pools.check_strategy)] | None = None
+    sticky_key: Text | None = None
+    domain: Annotated[str, _leaf(origins.check_domain)] | None = None
+    origin: Annotated[str, _leaf(origins.check_origin)] | None = None
 
 
 class PriceValues(_Strict):
@@ -114,7 +126,7 @@ class SimulateValues(_Strict):
 
 
 class FileValues(_Strict):
-    """What the configuration file may say."""
+    """What the configuration file may say; ``proxies`` and ``secrets`` have readers of their own."""
 
     script: Text | None = None
     seeds: PathText | None = None
@@ -134,6 +146,7 @@ class FileValues(_Strict):
     broker: Annotated[str, _leaf(values.check_broker)] | None = None
     ledger: LedgerValues = Field(default_factory=LedgerValues)
     simulate: SimulateValues = Field(default_factory=SimulateValues)
+    proxy: Annotated[ProxyValues, _shorthand("pool")] = Field(default_factory=ProxyValues)
     executor: PathText | None = None
     timeout: Annotated[int, _leaf(values.check_duration)] | None = None
     resolve_from: PathText | None = None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from quarry.config.pool_checks import command_warnings
+
 if TYPE_CHECKING:
     from quarry.config.given import GivenValues, Inputs
     from quarry.config.settings import Settings
@@ -16,6 +18,7 @@ def run_warnings(inputs: Inputs, values: GivenValues, settings: Settings) -> lis
         warnings.append(f"URL {inputs.url!r} has no scheme such as https://; the script gets it as it is")
     if settings.dry_run or settings.attach or settings.resume:
         return warnings
+    warnings += command_warnings(values, settings)
     if not settings.fanout:
         warnings += [
             f"{values.place(key)} has no effect on a single run; a fan-out starts with --depth 1 or more,"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from quarry.config.fleet_options import FLEET_OPTIONS
 from quarry.config.job_options import JOB_OPTIONS
 from quarry.config.option import Option
+from quarry.config.proxy_options import PROXY_OPTIONS
 
 __all__ = ["OPTIONS", "Option", "option_of"]
 
@@ -219,6 +220,7 @@ OPTIONS: tuple[Option, ...] = (
         env="QUARRY_NO_COLOR",
         section=_OUTPUT,
     ),
+    *PROXY_OPTIONS,
     *FLEET_OPTIONS,
 )
 

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from quarry.types.proxy import ProxyPool
+    from quarry.types.secret import Secret
+
 
 @dataclass(frozen=True, kw_only=True)
 class ScriptEntry:
@@ -18,12 +21,14 @@ class ScriptEntry:
         source: Source of its runs unless the event says otherwise; None inherits.
         category: Likewise.
         profile: Kind of worker that should run it; one machine runs every profile.
+        proxy: Name of the pool of its runs, ``none`` for no proxy; None inherits.
     """
 
     path: str
     source: str | None = None
     category: str | None = None
     profile: str | None = None
+    proxy: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +91,14 @@ class Settings:
         grace_ms: How long a message may be in neither list nor worker.
         expire_after_ms: How long Redis keeps the crawl after its end.
         high_water: Pending jobs at which the seeder waits.
+        config: Absolute path of the configuration file; None without one.
+        proxies: Pools of the configuration, by name.
+        proxy_pool: Name of the command's pool, one of `proxies`; None is no proxy.
+        proxy_strategy: In place of the strategy of the command's pool, by `with_strategy`; None leaves it.
+        proxy_sticky_key: Key of every run of a sticky pool; None takes what the pool's scope says.
+        proxy_domain: Host in lower case that stands for that of ``params.url``; None takes the URL's.
+        proxy_origin: Scheme, host and perhaps port, likewise.
+        secrets: Secrets of the configuration that jobs may name; `job_secrets.secret_of` looks one up.
         prices: Price table of ``quarry simulate``, by name; what is missing has its example's price.
     """
 
@@ -131,6 +144,14 @@ class Settings:
     grace_ms: int = 10_000
     expire_after_ms: int = 7 * 24 * 3600 * 1000
     high_water: int = 100_000
+    config: str | None = None
+    proxies: Mapping[str, ProxyPool] = field(default_factory=dict, repr=False)
+    proxy_pool: str | None = None
+    proxy_strategy: str | None = None
+    proxy_sticky_key: str | None = None
+    proxy_domain: str | None = None
+    proxy_origin: str | None = None
+    secrets: Mapping[str, Secret] = field(default_factory=dict, repr=False)
     prices: Mapping[str, float | str] = field(default_factory=dict)
 
     @property

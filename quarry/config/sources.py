@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from quarry.config.environment import put, read_environment
-from quarry.config.file import read_document
+from quarry.config.file_source import read_file
 from quarry.config.given import Given
-from quarry.config.model import CommandValues, Fault, FileValues, check_values
-from quarry.config.options import CONFIG_ENV, OPTIONS, option_of
-from quarry.config.suggest import nearest
-from quarry.errors import ConfigError
+from quarry.config.model import CommandValues, FileValues, check_values
+from quarry.config.options import CONFIG_ENV, option_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -49,35 +46,13 @@ def gather(
         cwd: The working directory.
     """
     gathered = Gathered()
-    _add_file(gathered, config or environment.get(CONFIG_ENV) or None, environment, cwd)
+    file = config or environment.get(CONFIG_ENV) or None
+    if file is not None:
+        found = read_file(file, environment, cwd)
+        gathered = Gathered(found.values, found.faulty, found.problems, found.warnings)
     _add_environment(gathered, environment, cwd)
     _add_flags(gathered, flags, cwd)
     return gathered
-
-
-def _add_file(gathered: Gathered, config: str | None, environment: Mapping[str, str], cwd: str) -> None:
-    if config is None:
-        return
-    try:
-        document = read_document(os.path.join(cwd, config), environment)
-    except ConfigError as error:
-        gathered.problems += [p.replace(os.path.join(cwd, config), config) for p in error.problems]
-        return
-    found, faults = check_values(FileValues, document.raw)
-    broken = {".".join(key) for key in document.broken}
-    gathered.faulty |= broken
-    problems = list(document.problems)
-    for fault in faults:
-        name = ".".join(fault.key)
-        line = next((document.lines[k] for k in _prefixes(fault.key) if k in document.lines), 1)
-        gathered.faulty.add(name)
-        if name not in broken:
-            problems.append((line, f"{name}: {fault.problem}{_hint(fault)}"))
-    gathered.problems += [f"{config}:{line}: {text}" for line, text in sorted(problems)]
-    base = os.path.dirname(os.path.join(cwd, config))
-    for key, value in found.items():
-        line = document.lines.get(tuple(key.split(".")), document.lines.get((key.split(".")[0],), 1))
-        gathered.values[key] = Given(value, f"{config}:{line}: {key}", base)
 
 
 def _add_environment(gathered: Gathered, environment: Mapping[str, str], cwd: str) -> None:
@@ -110,28 +85,6 @@ def _add(
         gathered.problems.append(f"{name_of(key)}: {fault.problem}{shown}")
     for key, value in found.items():
         gathered.values[key] = Given(value, name_of(key), cwd)
-
-
-def _prefixes(key: tuple[str, ...]) -> list[tuple[str, ...]]:
-    return [key[:length] for length in range(len(key), 0, -1)]
-
-
-def _hint(fault: Fault) -> str:
-    if not fault.unknown:
-        return ""
-    *parents, last = fault.key
-    if parents[:1] == ["scripts"]:
-        beside = ["path", "source", "category", "profile"]
-    else:
-        prefix = "".join(f"{parent}." for parent in parents)
-        keys = [option.key for option in OPTIONS if option.in_file] + ["scripts"]
-        beside = sorted({k.removeprefix(prefix).split(".")[0] for k in keys if k.startswith(prefix)})
-        # `dataset:` at the top is more likely `storage.dataset` than any key that only looks like it.
-        elsewhere = {k.rpartition(".")[2]: k for k in keys if "." in k}
-        if last in elsewhere and last not in beside:
-            return f"; did you mean {elsewhere[last]}?"
-    found = nearest(last, beside)
-    return f"; did you mean {found}?" if found else f"; known here: {', '.join(beside)}"
 
 
 def _at(raw: Any, key: tuple[str, ...]) -> str:

@@ -1,4 +1,4 @@
-"""The settings of a worker: where its scripts lie."""
+"""The settings of a worker: where its scripts lie, its proxies and secrets."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from quarry.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from quarry.types.proxy import ProxyPool
+    from quarry.types.secret import Secret
+
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerSettings:
@@ -22,10 +25,14 @@ class WorkerSettings:
     Attributes:
         scripts_root: Absolute folder of its scripts; None takes paths as the crawl's command saw them.
         scripts: Absolute paths by logical name.
+        proxies: Pools by name, as its own file defines them.
+        secrets: Secrets of its file; `job_secrets.secret_of` looks one up, the environment first.
     """
 
     scripts_root: str | None = None
     scripts: Mapping[str, str] = field(default_factory=dict)
+    proxies: Mapping[str, ProxyPool] = field(default_factory=dict, repr=False)
+    secrets: Mapping[str, Secret] = field(default_factory=dict, repr=False)
 
 
 def load_worker_settings(environment: Mapping[str, str], cwd: str) -> WorkerSettings:
@@ -50,4 +57,6 @@ def load_worker_settings(environment: Mapping[str, str], cwd: str) -> WorkerSett
     return WorkerSettings(
         scripts_root=os.path.normpath(root) if root else None,
         scripts={name: absolute(base, entry.path) for name, entry in values.get("scripts", {}).items()},
+        proxies=values.get("proxies", {}),
+        secrets=values.get("secrets", {}),
     )

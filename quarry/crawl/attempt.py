@@ -7,9 +7,11 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
 import structlog
 
 from quarry.crawl.figures import Figures, NoFigures
+from quarry.crawl.granting import Granting
 from quarry.crawl.records import make_record
 from quarry.errors import ProtocolError, QuarryError, StoreError
 from quarry.lode import build_files_prefix
@@ -18,13 +20,14 @@ from quarry.runtime import RunReport, RunSpec
 from quarry.types import Outcome, OutcomeStatus
 
 if TYPE_CHECKING:
+    from quarry.crawl.granting import Grant
     from quarry.crawl.local_scripts import LocalScript
     from quarry.crawl.plan import CrawlPlan, JobPayload
     from quarry.crawl.scripts import ScriptHashes
     from quarry.crawl.threads import Threads
     from quarry.lode import CommitRecord, Dataset, RunWriter, Sealed
     from quarry.policy import Policy
-    from quarry.runtime import FilePut, OnEnqueue
+    from quarry.runtime import FilePut, OnEnqueue, OnRotate
     from quarry.types import RunIdentity
 
 
@@ -38,6 +41,7 @@ class Runner(Protocol):
         policy: Policy,
         put_file: FilePut,
         on_enqueue: OnEnqueue | None = None,
+        on_rotate: OnRotate | None = None,
         cancel: asyncio.Event | None = None,
     ) -> RunReport:
         """Execute one run to its outcome."""
@@ -53,6 +57,7 @@ class Tools:
     threads: Threads
     hashes: ScriptHashes
     figures: Figures = field(default_factory=NoFigures)
+    granting: Granting = field(default_factory=Granting)
 
 
 class Attempt:
@@ -117,13 +122,7 @@ class Attempt:
         if self._script.refusal is not None or self._script.path is None:
             return RunReport.not_started(self._script.refusal or self._unresolved(), time.time())
         try:
-            report = await self._tools.runner.execute(
-                self._spec(self._script.path),
-                policy=self._policy,
-                put_file=self._writer.put_file,
-                on_enqueue=on_enqueue,
-                cancel=cancel,
-            )
+            report = await self._granted(self._script.path, on_enqueue=on_enqueue, cancel=cancel)
         except ProtocolError as error:
             return self._broken_off(error.message, "protocol")
         except (QuarryError, asyncio.CancelledError):
@@ -138,6 +137,31 @@ class Attempt:
             await self.discard()
             return None
         return report
+
+    async def _granted(
+        self, script: str, *, on_enqueue: OnEnqueue | None, cancel: asyncio.Event | None
+    ) -> RunReport:
+        """Execute with an endpoint and secrets, where the run needs any; report how the endpoints did."""
+        granted = await self._tools.granting.grant(self._plan, self._key, self._job)
+        if isinstance(granted, Outcome):
+            return RunReport.not_started(granted, time.time())
+        proxy, report = granted.proxy, None
+        try:
+            report = await self._tools.runner.execute(
+                self._spec(script, granted),
+                policy=self._policy,
+                put_file=self._writer.put_file,
+                on_enqueue=on_enqueue,
+                on_rotate=proxy.rotate if proxy else None,
+                cancel=cancel,
+            )
+        finally:
+            if proxy is not None:
+                await proxy.finish(report.proxy_use if report else [])
+        if proxy is None:
+            return report
+        used = {**(report.proxy_used or proxy.endpoint.public()), "pool": proxy.pool.name}
+        return msgspec.structs.replace(report, proxy_used=used)
 
     async def seal(self, report: RunReport, *, enqueue_events: int) -> CommitRecord:
         """Make the run's files durable under their final names, and the record that names them.
@@ -183,7 +207,7 @@ class Attempt:
             token=self._token,
             deliveries=self._deliveries,
             script=self._script.path,
-            script_sha256=self._tools.hashes.sha256(self._script.path) if self._script.path else None,
+            script_sha256=self._sha256(),
             report=report,
             outcome=outcome,
             sealed=sealed,
@@ -218,16 +242,22 @@ class Attempt:
             self._log.info("run.lost_race", winner=standing.token)
             await self.discard()
 
+    def leave(self) -> None:
+        """Close its files and leave them: no record was put, or its fate is unknown."""
+        self._writer.close()
+
     async def discard(self) -> None:
         """Remove everything that this delivery wrote."""
         await self._tools.threads.run(self._writer.discard)
 
-    def _spec(self, script: str) -> RunSpec:
+    def _spec(self, script: str, granted: Grant) -> RunSpec:
         plan, job = self._plan, self._job
         return RunSpec(
             identity=self._identity,
             script=script,
-            job=job.params,
+            job=granted.params,
+            secrets=granted.secrets,
+            proxy=granted.proxy.endpoint if granted.proxy else None,
             dataset=plan.dataset,
             source=job.source,
             category=job.category,
@@ -242,6 +272,16 @@ class Attempt:
             timeout_ms=plan.timeout_ms,
             resolve_from=plan.resolve_from,
         )
+
+    def _sha256(self) -> str | None:
+        """Give the hash of the script: the one that was compared, else of the file.
+
+        On the event loop: without a fleet the file is one of this machine's own that the executor has just
+        read, and once its hash is known this is a stat of some microseconds, where a thread takes a hundred.
+        """
+        if self._script.path is None:
+            return None
+        return self._script.sha256 or self._tools.hashes.sha256(self._script.path)
 
     def _broken_off(self, message: str, error_type: str) -> RunReport:
         outcome = Outcome(status=OutcomeStatus.EXECUTOR_CRASH, message=message, error_type=error_type)

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
-from quarry.crawl.plan import CrawlPlan, JobPayload, encode
+from quarry.crawl.plan import CrawlPlan, JobPayload, ScriptEntry, encode
 from quarry.crawl.targets import ResolvedTarget, resolve
 from quarry.errors import ConfigError
 from quarry.lode.layout import RunFolder, check_names
@@ -19,6 +19,9 @@ QUEUE = "quarry"
 """The broker's list of the default profile."""
 
 DEFAULT_PROFILE = "http"
+
+NO_POOL = "none"
+"""At a script: no proxy, whatever its parent has."""
 
 _MAX_REPR = 160
 
@@ -34,12 +37,13 @@ class Parent:
         source: Inherited unless the event or the configuration says otherwise.
         category: Likewise.
         depth: Depth of the emitting run.
+        proxy: Pool of the emitting run.
 
     Attributes:
         resolved: Targets that it named, looked up once a run.
     """
 
-    __slots__ = ("category", "depth", "key", "resolved", "root_run_id", "run_id", "script", "source")
+    __slots__ = ("category", "depth", "key", "proxy", "resolved", "root_run_id", "run_id", "script", "source")
 
     def __init__(
         self,
@@ -51,6 +55,7 @@ class Parent:
         source: str,
         category: str,
         depth: int,
+        proxy: str | None = None,
     ) -> None:
         self.run_id = run_id
         self.key = key
@@ -59,6 +64,7 @@ class Parent:
         self.source = source
         self.category = category
         self.depth = depth
+        self.proxy = proxy
         self.resolved: dict[str, ResolvedTarget] = {}
 
 
@@ -111,8 +117,16 @@ def make_child(plan: CrawlPlan, parent: Parent, payload: Mapping[str, Any]) -> N
         parent_run_id=parent.run_id,
         parent_job=parent.key,
         root_run_id=parent.root_run_id,
+        proxy=pool_of(entry, parent.proxy),
     )
     return make_job(job, depth=parent.depth + 1, queue=queue_of(plan, found.key_name))
+
+
+def pool_of(entry: ScriptEntry | None, inherited: str | None) -> str | None:
+    """Give the pool of a script's runs: the configuration's word, else what they inherit."""
+    if entry is None or entry.proxy is None:
+        return inherited
+    return None if entry.proxy == NO_POOL else entry.proxy
 
 
 def queue_of(plan: CrawlPlan, target: str) -> str | None:

@@ -13,8 +13,8 @@ from quarry.crawl.local_scripts import LocalScripts
 from quarry.crawl.plan import decode_payload
 from quarry.crawl.records import identity_of
 from quarry.crawl.settlement import Settlement, may_retry
-from quarry.crawl.storage import check_mark
-from quarry.errors import LeaseLostError, ProtocolError, QuarryError
+from quarry.crawl.storage import check_mark, put_checked
+from quarry.errors import LeaseLostError, ProtocolError, QuarryError, StoreError
 from quarry.types import new_token
 
 if TYPE_CHECKING:
@@ -108,10 +108,11 @@ class Delivery:
             run_id=self._identity.run_id,
             key=key,
             root_run_id=self._identity.root_run_id or self._identity.run_id,
-            script=context.scripts.path_of(context.plan, self._job.target, self._job.path)[0],
+            script=None,  # `_execute` looks it up, off the event loop
             source=self._job.source,
             category=self._job.category,
             depth=claim.depth,
+            proxy=self._job.proxy,
         )
         self._log = structlog.get_logger("quarry.crawl").bind(
             crawl=context.plan.crawl, run_id=self._identity.run_id, attempt=claim.attempt
@@ -165,7 +166,9 @@ class Delivery:
             ledger=context.ledger,
             hashes=context.tools.hashes,
             recorded=context.recorded_scripts,
+            threads=context.threads,
         )
+        self._parent.script = script.path
         attempt = Attempt(
             plan=context.plan,
             tools=context.tools,
@@ -183,9 +186,12 @@ class Delivery:
             return {"outcome": "given_up"}, False
         record = await attempt.seal(report, enqueue_events=self._position)
         again = not self._claim.last_attempt and may_retry(record.outcome.status, record.outcome.reason)
-        await context.check_storage()
         put = context.dataset.put_attempt if again else context.dataset.put_record
-        standing = await context.threads.run(put, record)
+        try:
+            standing = await context.threads.run(put_checked, context.plan, context.dataset, put, record)
+        except StoreError:
+            attempt.leave()
+            raise
         await attempt.conclude(standing)
         if again:
             return await self._retry(standing)
@@ -222,7 +228,8 @@ class Delivery:
         if status != "final":
             return _shown(attempt, f"retry_{status}"), False
         # Attempts spent or the crawl stopped meanwhile: this failure is the job's end.
-        standing = await context.threads.run(context.dataset.put_record, attempt)
+        put = context.dataset.put_record
+        standing = await context.threads.run(put_checked, context.plan, context.dataset, put, attempt)
         return _shown(standing, "committed"), await context.settlement.settle(standing)
 
 

@@ -1,5 +1,7 @@
 """What a worker process tells of its work, for whoever counts it."""
 
+# ruff: noqa: ARG002 -- the bodies that NoFigures inherits do nothing with what they are told
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
@@ -9,16 +11,22 @@ if TYPE_CHECKING:
 
 
 class Figures(Protocol):
-    """Told of what happens. Every call is quick, raises nothing, and may come from any thread."""
+    """Told of what happens. Every call is quick, raises nothing, and may come from any thread.
+
+    The calls have bodies that do nothing: `NoFigures` inherits them.
+    """
 
     def delivery_began(self) -> None:
         """A message was taken up."""
+        return
 
     def delivery_ended(self, how: str) -> None:
         """Its delivery ended: ``committed``, ``adopted``, ``retry_ok``, ``given_up``, ``error`` …."""
+        return
 
     def redelivered(self) -> None:
         """A claimed run had been delivered before."""
+        return
 
     def run_ended(
         self,
@@ -38,48 +46,23 @@ class Figures(Protocol):
             dropped: Events that its policy did not keep, by type.
             stored_bytes: Bytes of the files that it leaves.
         """
+        return
 
     def lease_lost(self) -> None:
         """The ledger said that a lease is not ours any more."""
+        return
 
     def executor_started(self) -> None:
         """An executor process of the pool is there."""
+        return
 
     def close(self) -> None:
         """Nothing more is told."""
+        return
 
 
-class NoFigures:
+class NoFigures(Figures):
     """Counts nothing."""
-
-    def delivery_began(self) -> None:
-        """Do nothing."""
-
-    def delivery_ended(self, how: str) -> None:
-        """Do nothing."""
-
-    def redelivered(self) -> None:
-        """Do nothing."""
-
-    def run_ended(
-        self,
-        outcome: str,
-        seconds: float,
-        *,
-        received: Mapping[str, int],
-        dropped: Mapping[str, int],
-        stored_bytes: int,
-    ) -> None:
-        """Do nothing."""
-
-    def lease_lost(self) -> None:
-        """Do nothing."""
-
-    def executor_started(self) -> None:
-        """Do nothing."""
-
-    def close(self) -> None:
-        """Do nothing."""
 
 
 def open_figures(environ: Mapping[str, str]) -> Figures:

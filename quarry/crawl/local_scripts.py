@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from quarry.crawl.plan import CrawlPlan, JobPayload
     from quarry.crawl.scripts import ScriptHashes
+    from quarry.crawl.threads import Threads
     from quarry.scheduler import Ledger
 
 _SHOWN_DIGITS = 12
@@ -27,10 +28,12 @@ class LocalScript(NamedTuple):
     Attributes:
         path: Absolute path of the script; None where it must not be executed.
         refusal: How the run ends instead; None where there is a path.
+        sha256: Of the script where it was compared, hex; else None.
     """
 
     path: str | None
     refusal: Outcome | None
+    sha256: str | None = None
 
 
 class LocalScripts:
@@ -72,7 +75,7 @@ class LocalScripts:
         )
 
     def path_of(self, plan: CrawlPlan, target: str, path: str | None) -> tuple[str | None, str | None]:
-        """Find the script of a job.
+        """Find the script of a job; blocks where the crawl is one of many machines.
 
         Args:
             plan: The crawl, localized.
@@ -109,6 +112,7 @@ class LocalScripts:
         ledger: Ledger,
         hashes: ScriptHashes,
         recorded: dict[str, str],
+        threads: Threads,
     ) -> LocalScript:
         """Find a job's script, and compare it with the version that the crawl executes.
 
@@ -118,12 +122,17 @@ class LocalScripts:
             ledger: Keeps the version that was recorded first.
             hashes: Of this machine's files.
             recorded: What the ledger said before, by target; a run of a known script asks it nothing.
+            threads: For looking at the disk: a scripts root on a mount that hangs must not stop the process's
+                heartbeat.
         """
-        path, problem = self.path_of(plan, job.target, job.path)
+        # On one machine the path is known and the hash is not compared: nothing is looked at.
+        path, problem, here = (
+            await threads.run(self._look, plan, job, hashes) if plan.fleet else (job.path, None, None)
+        )
         if path is None:
             problem = problem or job.problem or f"target {job.target!r} could not be resolved"
             return LocalScript(None, _crash("unresolved_target", problem))
-        if plan.fleet and (here := hashes.sha256(path)) is not None:
+        if here is not None:
             first = plan.versions.get(job.target) or recorded.get(job.target)
             if first is None:
                 first = recorded[job.target] = await ledger.record_script(job.target, here)
@@ -137,7 +146,14 @@ class LocalScripts:
                         " the same scripts",
                     ),
                 )
-        return LocalScript(path, None)
+        return LocalScript(path, None, here)
+
+    def _look(
+        self, plan: CrawlPlan, job: JobPayload, hashes: ScriptHashes
+    ) -> tuple[str | None, str | None, str | None]:
+        """Give a job's script, or the problem, and its hash; blocks."""
+        path, problem = self.path_of(plan, job.target, job.path)
+        return path, problem, hashes.sha256(path) if path is not None else None
 
 
 def _crash(error_type: str, message: str) -> Outcome:

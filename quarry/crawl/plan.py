@@ -17,12 +17,26 @@ class ScriptEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         source: Source that its runs get unless the event says otherwise.
         category: Likewise.
         profile: Kind of worker that runs it; None is ``http``.
+        proxy: Pool of its runs, ``none`` for none; None inherits.
     """
 
     path: str
     source: str | None = None
     category: str | None = None
     profile: str | None = None
+    proxy: str | None = None
+
+
+class PlanPool(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A proxy pool that a crawl's runs may use; each worker has the endpoints in its own configuration.
+
+    Attributes:
+        digest: Of the definition that the crawl's command saw, with this strategy.
+        strategy: In place of the definition's own; None leaves it.
+    """
+
+    digest: str
+    strategy: str | None = None
 
 
 class CrawlPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -49,6 +63,10 @@ class CrawlPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         lease_ms: How long a worker may be silent; it beats six times in it.
         max_duration_ms: Time after its beginning (in Redis) at which it is stopped; None is no bound.
         expire_after_ms: How long Redis keeps it after its end.
+        proxies: Pools that its runs may have, by name.
+        proxy_sticky_key: Key of every run of a sticky pool.
+        proxy_domain: Stands for the host of every job's URL.
+        proxy_origin: Stands for its origin.
     """
 
     crawl: str
@@ -71,6 +89,10 @@ class CrawlPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     lease_ms: int = 60_000
     max_duration_ms: int | None = None
     expire_after_ms: int = 7 * 24 * 3600 * 1000
+    proxies: dict[str, PlanPool] = {}
+    proxy_sticky_key: str | None = None
+    proxy_domain: str | None = None
+    proxy_origin: str | None = None
 
     def storage_view(self) -> dict[str, str]:
         """Say where the data are, as results show it."""
@@ -94,6 +116,7 @@ class JobPayload(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         root_run_id: Root of the lineage; None for a root.
         first_attempt: Number of its first attempt where it is not the plan's (a retried job of another
             crawl).
+        proxy: Pool of its runs; None is no proxy.
     """
 
     target: str
@@ -108,6 +131,7 @@ class JobPayload(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     parent_job: str | None = None
     root_run_id: str | None = None
     first_attempt: int | None = None
+    proxy: str | None = None
 
 
 def encode(value: CrawlPlan | JobPayload) -> str:

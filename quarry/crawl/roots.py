@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from quarry.crawl.children import make_job, queue_of
 from quarry.crawl.plan import JobPayload
-from quarry.crawl.seeds import BATCH_LINES, SeedReader
+from quarry.crawl.seeds import SeedReader, in_batches
 from quarry.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Roots(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             start: Seeds that the ledger has received.
         """
         if self.payloads is not None:
-            return _payload_batches(self.payloads, plan, start)
+            return in_batches(_payload_jobs(self.payloads, plan, start), start=start)
         assert self.root is not None  # noqa: S101 -- one of the two is given
         queue = queue_of(plan, self.root.target)
         if self.seeds is not None:
@@ -124,17 +125,8 @@ def load_roots(folder: Path) -> Roots | None:
     return roots
 
 
-def _payload_batches(path: str, plan: CrawlPlan, start: int) -> Iterator[SeedBatch]:
-    batch: list[NewJob] = []
-    offset = start
+def _payload_jobs(path: str, plan: CrawlPlan, start: int) -> Iterator[NewJob]:
     with open(path, "rb") as file:
-        for index, line in enumerate(file):
-            if index < start:
-                continue
-            if len(batch) == BATCH_LINES:
-                yield offset, offset + len(batch), batch, False
-                offset += len(batch)
-                batch = []
+        for line in islice(file, start, None):
             payload = msgspec.json.decode(line, type=JobPayload)
-            batch.append(make_job(payload, depth=0, queue=queue_of(plan, payload.target)))
-    yield offset, offset + len(batch), batch, True
+            yield make_job(payload, depth=0, queue=queue_of(plan, payload.target))

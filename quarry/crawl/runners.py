@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from quarry.crawl.attempt import Runner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from quarry.crawl.plan import CrawlPlan
 
@@ -42,6 +42,7 @@ class Runners:
         self._make_pool = make_pool
         self._make_foreign = make_foreign
         self._pools: dict[str | None, PooledRunner] = {}
+        self._folders: dict[str, str | None] = {}
         self._starting = asyncio.Lock()
 
     async def runner_for(self, plan: CrawlPlan) -> Runner:
@@ -49,11 +50,25 @@ class Runners:
         if plan.executor:
             return self._make_foreign(plan.executor)
         async with self._starting:
+            self._folders[plan.crawl] = plan.resolve_from
             if plan.resolve_from not in self._pools:
                 pool = self._make_pool(plan.resolve_from)
                 await pool.start()
                 self._pools[plan.resolve_from] = pool
         return self._pools[plan.resolve_from]
+
+    async def keep_for(self, crawls: Collection[str]) -> None:
+        """End the pools that only other crawls used; that of no folder, which most crawls share, stays warm.
+
+        Args:
+            crawls: Those that this process executes runs of, or may.
+        """
+        async with self._starting:
+            self._folders = {crawl: self._folders[crawl] for crawl in crawls if crawl in self._folders}
+            unused = set(self._pools) - set(self._folders.values()) - {None}
+            ended = [self._pools.pop(folder) for folder in unused]
+        for pool in ended:
+            await pool.close(grace_s=0)
 
     async def close(self, grace_s: float) -> None:
         """End every executor process.

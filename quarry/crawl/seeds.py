@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
 from quarry.config.jobs import parse_job
@@ -13,7 +14,7 @@ from quarry.crawl.plan import JobPayload
 from quarry.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from quarry.scheduler import NewJob
 
@@ -107,6 +108,27 @@ def check_seeds(path: str, *, name: str | None = None) -> int:
     return seeds
 
 
+def in_batches(jobs: Iterable[NewJob], *, start: int) -> Iterator[tuple[int, int, list[NewJob], bool]]:
+    """Give jobs in batches of at most 500; the last one may be empty.
+
+    Args:
+        jobs: In order, from the offset on.
+        start: Offset of the first of them.
+
+    Yields:
+        Offset before, offset after, the jobs, whether it is the last batch.
+    """
+    batch: list[NewJob] = []
+    offset = start
+    for job in jobs:
+        if len(batch) == BATCH_LINES:
+            yield offset, offset + len(batch), batch, False
+            offset += len(batch)
+            batch = []
+        batch.append(job)
+    yield offset, offset + len(batch), batch, True
+
+
 class SeedReader:
     """Reads the jobs of a seed file, in batches.
 
@@ -131,20 +153,11 @@ class SeedReader:
         Args:
             start: Seeds to skip: the offset that the ledger keeps.
 
-        Yields:
-            Offset before, offset after, the jobs in file order, whether it is the last batch.
+        Returns:
+            As `in_batches`.
         """
-        batch: list[NewJob] = []
-        offset = start
-        for index, (number, raw) in enumerate(_lines(self._path)):
-            if index < start:
-                continue
-            if len(batch) == BATCH_LINES:
-                yield offset, offset + len(batch), batch, False
-                offset += len(batch)
-                batch = []
-            batch.append(self._job(number, raw))
-        yield offset, offset + len(batch), batch, True
+        lines = islice(_lines(self._path), start, None)
+        return in_batches((self._job(number, raw) for number, raw in lines), start=start)
 
     def _job(self, number: int, raw: bytes) -> NewJob:
         t = self._template

@@ -12,6 +12,7 @@ from quarry.crawl.attempt import Tools
 from quarry.crawl.closing import Closing
 from quarry.crawl.delivery import CrawlContext, deliver
 from quarry.crawl.figures import NoFigures
+from quarry.crawl.granting import Granting
 from quarry.crawl.heartbeat import Heartbeat
 from quarry.crawl.plan import decode_plan
 from quarry.crawl.reaper import reap
@@ -56,6 +57,7 @@ class WorkerService:
         threads: For blocking storage calls.
         scripts: Of this machine.
         close_client: Ends the connection to Redis.
+        granting: Pools and secrets of this machine; by default it has none.
         figures: Told of what happens here; by default nobody is.
     """
 
@@ -68,6 +70,7 @@ class WorkerService:
         threads: Threads,
         scripts: LocalScripts,
         close_client: Callable[[], Awaitable[None]],
+        granting: Granting | None = None,
         figures: Figures | None = None,
     ) -> None:
         self._registry = registry
@@ -76,6 +79,7 @@ class WorkerService:
         self._threads = threads
         self._scripts = scripts
         self._close_client = close_client
+        self._granting = granting or Granting()
         self._figures = figures or NoFigures()
         self._heartbeat = Heartbeat(ledger_of, figures=self._figures)
         self._hashes = ScriptHashes()
@@ -114,7 +118,7 @@ class WorkerService:
             shown, closable = await deliver(context, key=key, cancel=cancel)
             how = shown.get("how", shown["outcome"])
             if closable:
-                await self._close(context)
+                await self._close_after(context)
         except LedgerMissingError:
             how = "crawl_gone"
             return {"outcome": "crawl_gone"}
@@ -176,11 +180,21 @@ class WorkerService:
                 threads=self._threads,
                 hashes=self._hashes,
                 figures=self._figures,
+                granting=self._granting,
             ),
             heartbeat=self._heartbeat,
             scripts=self._scripts,
         )
         return self._contexts.setdefault(crawl, context)
+
+    async def _close_after(self, context: CrawlContext) -> None:
+        """Close a crawl after its last run; a failure is not that run's, and the reaper tries again."""
+        try:
+            await self._close(context)
+        except QuarryError as error:
+            self._log.warning("crawl.close_failed", crawl=context.plan.crawl, error=error.message)
+        except Exception:  # noqa: BLE001 -- the run is committed, whatever this is
+            self._log.exception("crawl.close_failed", crawl=context.plan.crawl)
 
     async def _close(self, context: CrawlContext) -> None:
         plan = context.plan
@@ -216,17 +230,21 @@ class WorkerService:
                     self._log.warning("reaper.failed", crawl=crawl, error=error.message)
                 except Exception:  # noqa: BLE001 -- the only reaper of this process must not end
                     self._log.exception("reaper.internal_error", crawl=crawl)
-            self._forget_contexts(crawls)
+            try:
+                await self._forget_contexts(crawls)
+            except Exception:  # noqa: BLE001 -- as above
+                self._log.exception("reaper.internal_error")
 
     def _reap_s(self) -> float:
         leases = (context.plan.lease_ms / 1000 / REAPS_A_LEASE for context in self._contexts.values())
         return min([MAX_REAP_S, *leases])
 
-    def _forget_contexts(self, open_crawls: list[str]) -> None:
-        """Drop what is kept of crawls that somebody else closed."""
+    async def _forget_contexts(self, open_crawls: list[str]) -> None:
+        """Drop what is kept of crawls that are closed, but for those with runs in flight here."""
         executing = set(self._running.values())
         for crawl in set(self._contexts) - set(open_crawls) - executing:
             del self._contexts[crawl]
+        await self._runners.keep_for(set(self._contexts) | executing)
 
     async def _reap(self, crawl: str) -> None:
         try:

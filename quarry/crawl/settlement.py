@@ -163,11 +163,12 @@ class Settlement:
 
     async def _children(self, record: CommitRecord) -> list[NewJob]:
         payloads = await self._threads.run(self._dataset.enqueue_payloads, record)
+        script, _ = await self._threads.run(self._scripts.path_of, self._plan, record.target, record.script)
         parent = Parent(
             run_id=record.run_id,
             key=record.key,
             root_run_id=record.root_run_id or record.run_id,
-            script=self._scripts.path_of(self._plan, record.target, record.script)[0],
+            script=script,
             source=record.source,
             category=record.category,
             depth=record.depth,

@@ -10,6 +10,7 @@ from quarry.crawl.attempt import Attempt, Tools
 from quarry.crawl.local_scripts import LocalScript
 from quarry.crawl.records import identity_of
 from quarry.crawl.settlement import may_retry
+from quarry.crawl.storage import put_checked
 from quarry.types import OutcomeStatus, RunResult, exit_code_of, new_token
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ async def run_alone(
         spent = number - plan.first_attempt + 1 >= max_attempts or stopping.is_set()
         final = spent or not may_retry(record.outcome.status, record.outcome.reason)
         put = tools.dataset.put_record if final else tools.dataset.put_attempt
-        standing = await tools.threads.run(put, record)
+        standing = await tools.threads.run(put_checked, plan, tools.dataset, put, record)
         await attempt.conclude(standing)
         if final:
             return standing, report

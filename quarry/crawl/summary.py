@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 EXIT_UNFINISHED = 4
 EXIT_FAILURES = 5
+EXIT_FORCED = 130
 
 _LISTED = 1000
 """Failed runs listed one by one in a summary; the index lists all."""
@@ -177,6 +178,60 @@ def result_of(
     )
 
 
+def partial_result(
+    plan: CrawlPlan,
+    *,
+    outcome: str,
+    message: str,
+    duration_ms: int,
+    exit_code: int = EXIT_UNFINISHED,
+    tally: Tally | None = None,
+    counts: Counts | None = None,
+) -> RunResult:
+    """Make the result of a command without a summary: of a single run, or of a crawl that it saw no end of.
+
+    Args:
+        plan: The crawl.
+        outcome: How the command ended.
+        message: Why, and what to do.
+        duration_ms: Of the command.
+        exit_code: Of the command.
+        tally: Of what was committed, as far as it was read.
+        counts: The ledger's counters as they were last read.
+    """
+    tally = tally or Tally()
+    return RunResult(
+        run_id=plan.crawl,
+        crawl=plan.crawl,
+        attempt=plan.first_attempt,
+        outcome=outcome,
+        exit_code=exit_code,
+        message=message,
+        event_count=tally.events,
+        policy=plan.policy,
+        storage=plan.storage_view(),
+        duration_ms=duration_ms,
+        fanout=counts.fanout() if counts is not None else None,
+        failures=tally.failures(),
+        rows=tally.rows,
+    )
+
+
+def forced_result(
+    plan: CrawlPlan, *, duration_ms: int, tally: Tally | None = None, counts: Counts | None = None
+) -> RunResult:
+    """Make the result of a command that was ended by a second interrupt; all else as `partial_result`."""
+    return partial_result(
+        plan,
+        outcome="interrupted",
+        exit_code=EXIT_FORCED,
+        message="ended at the second interrupt; what was in flight left no record",
+        duration_ms=duration_ms,
+        tally=tally,
+        counts=counts,
+    )
+
+
 def _verdict(
     plan: CrawlPlan, summary: dict[str, Any], max_failures: MaxFailures | None
 ) -> tuple[int, str, str]:
@@ -184,9 +239,13 @@ def _verdict(
     failed, executed = fanout["failed"], fanout["failed"] + fanout["succeeded"]
     root = OutcomeStatus(summary["root_outcome"]) if summary["root_outcome"] else None
     if summary["state"] == "stopped":
-        left = fanout["not_executed"] + fanout["unread"]
         why = _STOPPED.get(summary.get("stop_reason") or "", "the crawl was stopped")
-        return EXIT_UNFINISHED, "stopped", f"{why}; {left} jobs were not executed"
+        # Not one sum: a line that was not received may be of a job that was, and lines that the seeder had
+        # not offered by the close are in no counter.
+        left = f"{fanout['not_executed']} jobs were not executed"
+        if fanout["unread"]:
+            left += f", at least {fanout['unread']} seed lines were not received"
+        return EXIT_UNFINISHED, "stopped", f"{why}; {left}"
     if root is not None and root is not OutcomeStatus.SUCCESS and not plan.seeded:
         return exit_code_of(root), root.value, _root_message(summary)
     # With seeds the roots are many and none is special: they count like children.

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from quarry.crawl.closing import Closing
-from quarry.errors import StoreError
+from quarry.errors import LedgerImbalanceError, StoreError
 
 if TYPE_CHECKING:
     from quarry.crawl.delivery import CrawlContext
@@ -27,6 +27,9 @@ PROBE_S = 5.0
 
 PROBES = 6
 """Failed tries in a row after which the storage counts as down."""
+
+UNANNOUNCED_MS = 30_000
+"""Time after the closer's lease in which another one writes the summary, if it can be written."""
 
 
 class Stall:
@@ -72,6 +75,7 @@ class Watch:
         context: The crawl, where this machine sees its storage; None only reads the ledger.
         max_duration_ms: Time after which the crawl is stopped; workers do it too, if there are any.
         stall: Says when to look why nothing moves.
+        unannounced_ms: How long a closed crawl may go unannounced, where the storage is not seen.
     """
 
     def __init__(
@@ -82,7 +86,9 @@ class Watch:
         context: CrawlContext | None,
         max_duration_ms: int | None = None,
         stall: Stall | None = None,
+        unannounced_ms: int = UNANNOUNCED_MS,
     ) -> None:
+        self._unannounced_ms = unannounced_ms
         self._max_duration_ms = max_duration_ms
         self._looked_at_time_s = 0.0
         self.counts: Counts | None = None
@@ -102,7 +108,8 @@ class Watch:
         Raises:
             LedgerImbalanceError: A ledger equation does not hold at the close.
             LedgerMissingError: Redis lost the crawl.
-            StoreError: The storage is down and work waits for it, or the summary can't be put or read.
+            StoreError: The storage is down and work waits for it, or the summary can't be put or read; or the
+                storage is not seen here, and nobody announced the end of a closed crawl.
         """
         started = time.monotonic()
         while True:
@@ -125,6 +132,10 @@ class Watch:
         if summary is None:
             raise StoreError(f"the summary of crawl {plan.crawl} vanished after it was written")
         return summary
+
+    async def look(self) -> None:
+        """Read the counters once."""
+        self.counts = await self._ledger.counts()
 
     async def _read_counts(self) -> Counts:
         """Read the counters; say so where the broker keeps us waiting."""
@@ -150,8 +161,18 @@ class Watch:
         if self._closing is not None:
             return await self._closing.try_close()
         state = await self._ledger.state()
-        # Whoever closed it may have died before the announcement, or found that the books don't balance.
-        return state.announced or (state.status == "closed" and state.now_ms > state.close_until_ms)
+        if state.status != "closed":
+            return False
+        # Of the books only the ledger's side is seen from here; nothing changes it after the close.
+        if wrong := (await self._ledger.counts()).imbalances():
+            raise LedgerImbalanceError("the ledger does not balance: " + "; ".join(wrong))
+        if not state.announced and state.now_ms > state.close_until_ms + self._unannounced_ms:
+            raise StoreError(
+                "the crawl is closed, but its end was not announced: its summary could not be written, or its"
+                " records and its ledger disagree; the workers' logs (ledger.imbalance, crawl.close_failed)"
+                " say which"
+            )
+        return state.announced
 
     async def _look_why(self, counts: Counts) -> None:
         """Say why nothing moves, as far as that can be seen from here."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +16,16 @@ from quarry.crawl.interrupts import Interrupts
 from quarry.crawl.plan import CrawlPlan, decode_plan
 from quarry.crawl.roots import Roots, load_roots
 from quarry.crawl.storage import storage_is_here
-from quarry.crawl.summary import result_of
+from quarry.crawl.summary import partial_result, result_of
 from quarry.crawl.watch import Watch
 from quarry.engine.broker import Broker
 from quarry.engine.following import Seeding, first_of
-from quarry.engine.results import partial_result
-from quarry.engine.state import crawl_folder, make_folder, make_roots
+from quarry.engine.results import add_up, report_crawl
+from quarry.engine.state import crawl_folder, make_folder, make_roots, remove_folder
 from quarry.errors import LedgerImbalanceError, LedgerMissingError, SchedulerError, StoreError
 from quarry.lode import Dataset
 from quarry.types import RunResult, new_run_id
-from quarry.wiring import make_bounds, make_dataset, make_plan, make_root, make_tools, write_report
+from quarry.wiring import make_bounds, make_dataset, make_plan, make_root, make_tools
 
 if TYPE_CHECKING:
     from quarry.config import Settings
@@ -160,7 +161,7 @@ class FleetCrawl:
             if roots is not None:
                 seeding = self._seeding(roots, start or 0)
                 beside.append(seeding.task)
-                if not await self._begun(seeding):
+                if not await self._interrupts.until_first(seeding.begun()):
                     return self._unfinished("interrupted before the crawl was begun")
             if start is None:
                 self._reporter.info(f"crawl {self._plan.crawl} on {self._broker.address}")
@@ -191,20 +192,10 @@ class FleetCrawl:
             start=start,
         )
 
-    async def _begun(self, seeding: Seeding) -> bool:
-        """Wait until the first seeds are in; false where an interrupt came first."""
-        begun = asyncio.create_task(seeding.begun())
-        interrupted = asyncio.create_task(self._interrupts.once.wait())
-        await asyncio.wait({begun, interrupted}, return_when=asyncio.FIRST_COMPLETED)
-        interrupted.cancel()
-        if begun.done():
-            begun.result()
-            return True
-        begun.cancel()
-        return False
-
     async def _seeded(self, beside: list[asyncio.Task[Any]]) -> Any:
         await asyncio.gather(*beside)
+        with contextlib.suppress(SchedulerError):  # the seeds are in, whatever is shown of them
+            await self._watch.look()
         return _LEFT
 
     async def _interrupted(self) -> Any:
@@ -218,10 +209,9 @@ class FleetCrawl:
                 message="the crawl has ended; its summary is in its storage, which is not on this machine",
             )
         if isinstance(ended, dict):
+            remove_folder(crawl_folder(self._settings.state_dir, self._plan.crawl))
             result = result_of(self._plan, ended, max_failures=self._settings.max_failures, warnings=[])
-            if self._settings.report:
-                write_report(self._settings.report, msgspec.json.format(msgspec.json.encode(result)).decode())
-            return result
+            return report_crawl(self._settings, result)
         attach = f"quarry run --attach {self._plan.crawl} watches it, quarry stop {self._plan.crawl} ends it"
         detached = ended == _LEFT
         if not detached and self._watch.counts is not None and self._watch.counts.seeding:
@@ -241,12 +231,13 @@ class FleetCrawl:
         )
 
     def _partial(self, *, outcome: str, exit_code: int, message: str) -> RunResult:
+        dataset = self._tools.dataset if self._tools is not None and outcome != "detached" else None
         return partial_result(
             self._plan,
-            self._tools.dataset if self._tools is not None and outcome != "detached" else None,
-            self._watch.counts,
             outcome=outcome,
             exit_code=exit_code,
             message=message,
             duration_ms=round((time.monotonic() - self._started) * 1000),
+            tally=add_up(self._plan, dataset),
+            counts=self._watch.counts,
         )

@@ -21,7 +21,7 @@ from quarry.engine.socket_folder import (
     make_socket_folder,
     remove_socket_folder,
 )
-from quarry.errors import EngineError
+from quarry.errors import EngineBusyError, EngineError
 
 START_S = 20.0
 """Seconds that a server has to answer PING; loading a long append-only file does not count."""
@@ -90,18 +90,29 @@ class PrivateServer:
         """Start the server and wait until it answers.
 
         Raises:
-            EngineError: No binary, the folder is in use or not writable, or the server does not come up; the
-                message has the server's last log lines.
+            EngineBusyError: Another command uses the folder.
+            EngineError: No binary, the folder is not writable, or the server does not come up; the message
+                has the server's last log lines.
         """
-        self.spawn()
+        deadline = time.monotonic() + _LOCK_S
+        while not self._spawned(deadline):
+            time.sleep(_POLL_S)
         deadline = time.monotonic() + timeout_s
         while not self._ready(deadline):
             time.sleep(_POLL_S)
 
+    async def begin(self, timeout_s: float = START_S) -> None:
+        """Start the server as `start` does, on the event loop of the main thread."""
+        deadline = time.monotonic() + _LOCK_S
+        while not self._spawned(deadline):  # noqa: ASYNC110 -- another process's lock has no event
+            await asyncio.sleep(_POLL_S)
+        await self.wait_ready(timeout_s)
+
     def spawn(self) -> None:
-        """Start the process without waiting for it; once for `start`, again after the server died.
+        """Start the process without waiting for anything; once for `start`, again after the server died.
 
         Raises:
+            EngineBusyError: Another command uses the folder at this moment.
             EngineError: As `start`, but for what only the server can tell.
         """
         if self.pid is not None:
@@ -162,6 +173,15 @@ class PrivateServer:
             os.close(self._lock_fd)
             self._lock_fd = None
 
+    def _spawned(self, deadline: float) -> bool:
+        try:
+            self.spawn()
+        except EngineBusyError:
+            if time.monotonic() >= deadline:  # the server of a command that just died may still be ending
+                raise
+            return False
+        return True
+
     def _end_watchdog(self) -> None:
         if self._watchdog is not None:
             end_process(self._watchdog, [])
@@ -208,7 +228,8 @@ class PrivateServer:
         """Take the state folder for this command.
 
         Raises:
-            EngineError: Another command has it, or it cannot be written.
+            EngineBusyError: Another command has it.
+            EngineError: It cannot be written.
         """
         path = self.folder / "server.lock"
         try:
@@ -218,19 +239,14 @@ class PrivateServer:
             raise EngineError(
                 f"the state folder {self.folder} cannot be written: {error.strerror}"
             ) from error
-        deadline = time.monotonic() + _LOCK_S
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                if time.monotonic() < deadline:  # the server of a command that just died may still be ending
-                    time.sleep(_POLL_S)
-                    continue
-                os.close(descriptor)
-                raise EngineError(
-                    f"another command runs a server in {self.folder}; wait for it or end it"
-                ) from None
-            return descriptor
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            raise EngineBusyError(
+                f"another command runs a server in {self.folder}; wait for it or end it"
+            ) from None
+        return descriptor
 
     def _ready(self, deadline: float) -> bool:
         """Return whether the server answers.

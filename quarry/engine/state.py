@@ -40,6 +40,22 @@ def make_folder(folder: Path) -> None:
         ) from error
 
 
+def remove_folder(folder: Path) -> None:
+    """Remove the state folder of a crawl that nobody goes on with; what can't be removed stays."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def make_worker_log(state_dir: str, crawl: str) -> Path:
+    """Give the path of the embedded worker's log, among the commands' logs: it outlives the crawl's folder.
+
+    Raises:
+        ConfigError: Its folder can't be made.
+    """
+    folder = Path(state_dir) / "logs"
+    make_folder(folder)
+    return folder / f"worker-{crawl}.ndjson"
+
+
 def make_roots(settings: Settings, root: JobPayload, folder: Path) -> Roots:
     """Say where the roots of a new crawl come from; standard input is kept in the folder first.
 
@@ -80,9 +96,17 @@ def _spooled(given: str | None, folder: Path) -> str | None:
             spool(source, path)
         check_seeds(path, name="standard input" if given == "-" else given)
     except OSError as error:
-        shutil.rmtree(folder, ignore_errors=True)
+        _drop_spool(folder, path)
         raise ConfigError(f"the seeds can't be kept in {path}: {error.strerror}") from error
-    except ConfigError:
-        shutil.rmtree(folder, ignore_errors=True)
+    except (ConfigError, KeyboardInterrupt):
+        _drop_spool(folder, path)
         raise
     return path
+
+
+def _drop_spool(folder: Path, path: str) -> None:
+    """Remove the spooled seeds, and the folder where nothing else is in it: another crawl's state may be."""
+    with contextlib.suppress(OSError):
+        os.unlink(path)
+    with contextlib.suppress(OSError):
+        folder.rmdir()

@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from quarry.errors import StoragePutError
+from quarry.executor.rotations import Rotations
 from quarry.ipc import ArtifactChunk, FileWrite, encode_frame
 from quarry.ipc.limits import MAX_WRITE_ID
 from quarry.sdk.json_value import copy_json
@@ -61,6 +62,7 @@ class RunChannel:
         self._write_id = 0
         self._puts: dict[int, asyncio.Future[FileWriteAck]] = {}
         self._unanswerable: str | None = None
+        self._rotations = Rotations(due=request.proxy is not None)
 
     @property
     def outstanding(self) -> int:
@@ -89,6 +91,11 @@ class RunChannel:
                 self._write(frame)
         finally:
             self._queued -= 1
+
+    async def rotate_proxy(self, payload: dict[str, Any]) -> None:
+        """Send a ``rotate_proxy`` event and wait for its answer."""
+        await self.send_event("rotate_proxy", payload)
+        await self._rotations.wait()
 
     async def send_chunk(self, artifact_id: str, *, seq: int, is_last: bool, data: bytes) -> None:
         """Send one chunk of an artifact."""
@@ -135,9 +142,14 @@ class RunChannel:
         if answer is not None and not answer.done():
             answer.set_result(ack)
 
-    def fail_puts(self, reason: str) -> None:
-        """Fail every put under way, and every later one: no ack can come any more."""
+    def on_proxy(self, problem: str | None = None) -> None:
+        """Answer a ``rotate_proxy``, once what came with it is in use; see `Rotations.answer`."""
+        self._rotations.answer(problem)
+
+    def fail_answers(self, reason: str) -> None:
+        """Fail every put and rotation under way, and every later one: no answer can come any more."""
         self._unanswerable = reason
+        self._rotations.fail(reason)
         for answer in self._puts.values():
             if not answer.done():
                 answer.set_exception(StoragePutError(f"storage.put failed: {reason}"))

@@ -9,8 +9,8 @@ import msgspec
 
 from quarry.errors import ConfigError
 from quarry.ipc import RunRequest
+from quarry.types.proxy import PROTOCOLS
 
-_PROTOCOLS = ("http", "https", "socks5")
 _MAX_PORT = 65_535
 
 
@@ -56,15 +56,16 @@ def check_request(request: RunRequest) -> None:
     if request.depth is not None and request.depth < 0:
         problems.append(f"depth is {request.depth}; a root has 0")
     if request.proxy is not None:
-        problems += _proxy_problems(request.proxy)
+        problems += proxy_problems(request.proxy)
     if problems:
         raise ConfigError([f"the request is wrong: {problem}" for problem in problems])
 
 
-def _proxy_problems(proxy: dict[str, Any]) -> list[str]:
+def proxy_problems(proxy: dict[str, Any]) -> list[str]:
+    """Say what is wrong with the ``proxy`` object of a request or an answer; no text of it is repeated."""
     problems = []
-    if proxy.get("protocol") not in _PROTOCOLS:
-        problems.append(f"proxy.protocol must be one of {', '.join(_PROTOCOLS)}")
+    if proxy.get("protocol") not in PROTOCOLS:
+        problems.append(f"proxy.protocol must be one of {', '.join(PROTOCOLS)}")
     if not isinstance(proxy.get("host"), str) or not proxy["host"]:
         problems.append("proxy.host is missing")
     port = proxy.get("port")

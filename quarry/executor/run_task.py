@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 from quarry.executor.browser import RunBrowser
 from quarry.executor.lifecycle import Lifecycle, RunEnd
 from quarry.executor.loader import ScriptLoadError
-from quarry.http import Http, ProxyAddress
+from quarry.executor.proxy_watch import ProxyWatch
+from quarry.executor.request import proxy_problems
+from quarry.http import Http, ProxyUse, endpoint_of
+from quarry.ipc import RunResultFrame
 from quarry.sdk import Context, Emit, RunInfo, Storage, TerminalGuard
 
 if TYPE_CHECKING:
@@ -48,9 +51,17 @@ class RunTask:
         self._services = services
         self._scope = scope
         self._warn = warn
-        self._proxy = ProxyAddress.of(request.proxy) if request.proxy else None
+        self._proxy = endpoint_of(request.proxy) if request.proxy else None
+        self._use = ProxyUse()
+        if self._proxy is not None:
+            self._use.give(self._proxy)
         self._http: Http | None = None
-        self._browser = RunBrowser(services.browsers, endpoint=request.browser_ws_endpoint, proxy=self._proxy)
+        self._browser = RunBrowser(
+            services.browsers,
+            endpoint=request.browser_ws_endpoint,
+            proxy=self._proxy,
+            watch=ProxyWatch(self._use, services.transport),
+        )
         self._lifecycle: Lifecycle | None = None
         self._cancel_reason: str | None = None
 
@@ -61,15 +72,34 @@ class RunTask:
         else:
             self._lifecycle.cancel(task, reason)
 
-    def use_proxy(self, proxy: dict[str, Any] | None) -> None:
-        """Take the answer to ``rotate_proxy``: later requests of ``ctx.http`` go through it."""
-        self._proxy = ProxyAddress.of(proxy) if proxy else None
-        if self._http is not None:
-            self._http.use_proxy(self._proxy)
+    def on_proxy(self, proxy: dict[str, Any] | None) -> None:
+        """Take the answer to ``rotate_proxy``: what is opened from now on goes through it.
 
-    def proxy_used(self) -> dict[str, Any] | None:
-        """Give the run's proxy without its password."""
-        return None if self._proxy is None else self._proxy.public()
+        Args:
+            proxy: None where there is no other: the run goes on with the one that it has.
+        """
+        problems = proxy_problems(proxy) if proxy is not None else []
+        if proxy is not None and not problems:
+            self._proxy = endpoint_of(proxy)
+            self._use.give(self._proxy)
+            self._browser.use_proxy(self._proxy)
+            if self._http is not None:
+                self._http.use_proxy(self._proxy)
+        self.channel.on_proxy(f"the answer is wrong: {'; '.join(problems)}" if problems else None)
+
+    def result(self, end: RunEnd, *, run_id: str | None = None) -> RunResultFrame:
+        """Give the run's last frame: its end, the proxy that it had last, and what it found out about each.
+
+        Args:
+            end: What `execute` gave.
+            run_id: In serving mode.
+        """
+        return RunResultFrame(
+            outcome=end.outcome(),
+            proxy_used=None if self._proxy is None else self._proxy.public(),
+            proxy_use=self._use.report() or None,
+            run_id=run_id,
+        )
 
     async def execute(self) -> RunEnd:
         """Run it; what it opened is closed when this returns."""
@@ -115,7 +145,7 @@ class RunTask:
         )
 
     def _make_http(self) -> Http:
-        self._http = Http(self._services.transport, proxy=self._proxy)
+        self._http = Http(self._services.transport, proxy=self._proxy, use=self._use)
         return self._http
 
 

@@ -111,11 +111,11 @@ class Server:
         elif isinstance(frame, Cancel):
             self._cancel(frame.run_id, active, "the runtime ended it")
         else:
-            active.run.use_proxy(frame.proxy)
+            active.run.on_proxy(frame.proxy)
 
     def _on_stdin_end(self) -> None:
         for active in self._active.values():
-            active.run.channel.fail_puts("the runtime has closed stdin, no answer can come")
+            active.run.channel.fail_answers("the runtime has closed stdin, no answer can come")
         self._ending.set()
 
     def _start(self, request: RunRequest) -> None:
@@ -164,9 +164,7 @@ class Server:
             end = RunEnd(status="crash", error_type=type(error).__name__, message=f"in the executor: {error}")
         output.send()
         del self._active[run_id]
-        self._outbox.write(
-            encode_frame(RunResultFrame(outcome=end.outcome(), proxy_used=run.proxy_used(), run_id=run_id))
-        )
+        self._outbox.write(encode_frame(run.result(end, run_id=run_id)))
 
     def _cancel(self, run_id: str, active: _Active, reason: str) -> None:
         """Cancel a run, and again each second while it swallows that (its cleanup is left its time)."""

@@ -85,8 +85,7 @@ class _SingleRun:
             loop.add_signal_handler(number, self._run.cancel, task, signal.Signals(number).name)
         end = await task
         CURRENT_RUN.set(None)
-        result = RunResultFrame(outcome=end.outcome(), proxy_used=self._run.proxy_used())
-        outbox.write(encode_frame(result))
+        outbox.write(encode_frame(self._run.result(end)))
         await outbox.drain()
         await services.close()
         return EXIT_CODES[end.status]
@@ -95,10 +94,10 @@ class _SingleRun:
         if isinstance(frame, FileWriteAck):
             self._channel.on_ack(frame)
         elif isinstance(frame, ProxyFrame) and frame.run_id == self._request.run_id:
-            self._run.use_proxy(frame.proxy)
+            self._run.on_proxy(frame.proxy)
 
     def _on_stdin_end(self) -> None:
-        self._channel.fail_puts("the runtime has closed stdin, no answer can come")
+        self._channel.fail_answers("the runtime has closed stdin, no answer can come")
 
 
 def _reader_gone() -> None:

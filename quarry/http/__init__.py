@@ -7,11 +7,13 @@ from quarry.http.client import (
     DEFAULT_TIMEOUT_S,
     Http,
 )
+from quarry.http.doubts import is_doubtful
 from quarry.http.errors import FetchError, HttpStatusError
 from quarry.http.headers import Headers
-from quarry.http.proxy import ProxyAddress
+from quarry.http.proxy import endpoint_of, proxy_address
 from quarry.http.response import Response
 from quarry.http.transport import Exchange, Fetched, Transport
+from quarry.http.use import ProxyUse
 
 __all__ = [
     "DEFAULT_IMPERSONATE",
@@ -24,7 +26,10 @@ __all__ = [
     "Headers",
     "Http",
     "HttpStatusError",
-    "ProxyAddress",
+    "ProxyUse",
     "Response",
     "Transport",
+    "endpoint_of",
+    "is_doubtful",
+    "proxy_address",
 ]

@@ -6,6 +6,7 @@ import asyncio
 import json as json_module
 import math
 import random
+import time
 from typing import TYPE_CHECKING, Any, Unpack
 from urllib.parse import urlencode
 
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from quarry.http.options import RequestOptions
-    from quarry.http.proxy import ProxyAddress
     from quarry.http.transport import Transport
     from quarry.http.url import QueryValue
+    from quarry.http.use import ProxyUse
+    from quarry.types.proxy import Endpoint
 
 DEFAULT_TIMEOUT_S = 30.0
 """For one try, redirects included."""
@@ -47,6 +49,7 @@ class Http:
     Args:
         transport: Gives the process's transport; called on the first request.
         proxy: Endpoint of the run, or None for direct connections. The environment's proxies are never used.
+        use: Counts what the proxies carried; None counts nothing.
         jitter: Gives numbers from 0 to 1, for the pauses between tries.
     """
 
@@ -54,20 +57,22 @@ class Http:
         self,
         transport: Callable[[], Transport],
         *,
-        proxy: ProxyAddress | None = None,
+        proxy: Endpoint | None = None,
+        use: ProxyUse | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._transport = transport
         self._proxy = proxy
+        self._use = use
         self._cookies = CookieStore()
         self._jitter = jitter
 
     @property
-    def proxy(self) -> ProxyAddress | None:
+    def proxy(self) -> Endpoint | None:
         """The endpoint that the next request goes through."""
         return self._proxy
 
-    def use_proxy(self, proxy: ProxyAddress | None) -> None:
+    def use_proxy(self, proxy: Endpoint | None) -> None:
         """Send every later request through another endpoint."""
         self._proxy = proxy
 
@@ -157,8 +162,10 @@ class Http:
             exchange_headers.append(("User-Agent", _AGENT))
         target = request_url(url, params)
         tried = 0
+        at_fault: set[Endpoint] = set()
         while True:
             tried += 1
+            started = time.perf_counter()
             exchange = Exchange(
                 method=method,
                 url=target,
@@ -175,10 +182,13 @@ class Http:
             try:
                 fetched = await self._transport().fetch(exchange)
             except FetchError as error:
+                self._note_failure(error, exchange.proxy, at_fault)
                 if not may_retry(error, method, tried=tried, retries=retries):
                     raise _told(error, method, target, tried) from error.__cause__
                 await asyncio.sleep(delay_s(tried, self._jitter))
                 continue
+            if self._use is not None and exchange.proxy is not None:
+                self._use.carried(exchange.proxy, (time.perf_counter() - started) * 1000)
             if exchange.cookies or fetched.cookies:
                 self._cookies.merge(exchange.cookies, fetched.cookies)
             return Response(
@@ -187,6 +197,13 @@ class Http:
                 header_lines=fetched.header_lines,
                 content=fetched.content,
             )
+
+    def _note_failure(self, error: FetchError, proxy: Endpoint | None, at_fault: set[Endpoint]) -> None:
+        """Count a fault of the proxy: once a request, however often it is tried."""
+        if self._use is None or proxy is None or error.kind != "proxy" or proxy in at_fault:
+            return
+        at_fault.add(proxy)
+        self._use.failed(proxy)
 
 
 def _body(data: bytes | str | Mapping[str, str] | None, json: Any) -> tuple[bytes | None, str | None]:
@@ -207,4 +224,4 @@ def _told(error: FetchError, method: str, url: str, tried: int) -> FetchError:
     shown = public_url(url)
     times = f" ({tried} tries)" if tried > 1 else ""
     message = f"{method} {shown} failed{times}: {error.message}"
-    return FetchError(message, kind=error.kind, url=shown, tries=tried)
+    return FetchError(message, kind=error.kind, url=shown, tries=tried, lasting=error.lasting)

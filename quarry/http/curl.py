@@ -11,47 +11,27 @@ from __future__ import annotations
 
 import contextvars
 import math
-import re
 from typing import TYPE_CHECKING, Any
 
-from quarry.http.errors import FetchError, FetchErrorKind
-from quarry.http.transport import Exchange, Fetched
+from quarry.http.blame import find_blame
+from quarry.http.curl_errors import error_code, refused, too_large, translated
+from quarry.http.curl_proxy import put_proxy, put_tunnel_only, read_trace, tunnel_url
+from quarry.http.doubts import Doubts, is_doubtful
+from quarry.http.errors import FetchError
+from quarry.http.transport import Exchange, Fetched, Tunnel
 
 if TYPE_CHECKING:
     from curl_cffi import Curl
 
+    from quarry.types.proxy import Endpoint
+
+TUNNEL_S = 5.0
+"""How long a proxy may take to make a tunnel that is only a question."""
+
 _IDLE_HANDLES = 128
 _KEPT_CONNECTIONS = 256
-_MESSAGE = re.compile(r"curl: \(\d+\)\s*(?P<text>.*?)\.?\s*(?:See https://|$)", re.DOTALL)
 _WEB_ONLY = 1 | 2  # CURLPROTO_HTTP | CURLPROTO_HTTPS
 _ENCODINGS = "gzip, deflate, br, zstd"
-
-_KINDS: dict[int, FetchErrorKind] = {
-    1: "url",
-    3: "url",
-    5: "proxy",
-    6: "resolve",
-    7: "connect",
-    16: "broken",
-    18: "broken",
-    28: "timeout",
-    35: "tls",
-    47: "redirect",
-    51: "tls",
-    52: "broken",
-    55: "broken",
-    56: "broken",
-    58: "tls",
-    59: "tls",
-    60: "tls",
-    63: "too_large",
-    77: "tls",
-    83: "tls",
-    90: "tls",
-    92: "broken",
-    95: "broken",
-    97: "proxy",
-}
 
 
 class _TooLargeError(Exception):
@@ -105,6 +85,7 @@ class CurlTransport:
         self._multi: Any = contextvars.Context().run(curl_cffi.AsyncCurl)
         _keep_connections(self._multi)
         self._idle: list[Any] = []
+        self._doubts = Doubts()
         self._targets: dict[str, str] = {}
         self._closed = False
 
@@ -117,13 +98,50 @@ class CurlTransport:
         try:
             self._prepare(handle, exchange, sink)
             await self._multi.add_handle(handle)
-            return self._read(handle, sink)
+            fetched = self._read(handle, sink)
         except _TooLargeError:
-            raise _too_large(exchange.max_bytes) from None
+            raise too_large(exchange.max_bytes) from None
         except self._curl.CurlError as error:
-            raise self._translate(error, exchange) from error
+            raise translated(error, self._info, handle, exchange) from error
         finally:
             self._release(handle)
+        proxy = exchange.proxy
+        if proxy is None or not is_doubtful(fetched.status_code, fetched.url, proxy):
+            return fetched
+        if await self.refuses_credentials(proxy, fetched.url, fetched.status_code, verify=exchange.verify):
+            raise refused(proxy, fetched.status_code)
+        return fetched
+
+    async def refuses_credentials(
+        self, proxy: Endpoint, url: str, status: int, *, verify: bool | str = True
+    ) -> bool:
+        """Say whether a 401 or 407 is the proxy's."""
+        return await self._doubts.refused(proxy, status, lambda: self.try_tunnel(proxy, url, verify=verify))
+
+    async def try_tunnel(self, proxy: Endpoint, url: str, *, verify: bool | str = True) -> Tunnel:
+        """Ask a proxy for a tunnel."""
+        if self._closed:
+            return Tunnel(stood=False)
+        handle = self._new_handle()
+        question = Exchange(method="GET", url=tunnel_url(url), proxy=proxy, verify=verify, timeout_s=TUNNEL_S)
+        try:
+            self._prepare(handle, question, _Sink(0))
+            put_tunnel_only(self._opt, handle.setopt, proxy)
+            try:
+                await self._multi.add_handle(handle)
+            except self._curl.CurlError as error:
+                blame = find_blame(
+                    read_trace(self._info, handle, code=error_code(error), proxy=proxy, tunnelled=True)
+                )
+            else:
+                return Tunnel(stood=True)
+            answer = int(handle.getinfo(self._info.HTTP_CONNECTCODE))
+            return Tunnel(stood=False, answer=answer, by_proxy=blame is not None and blame.kind == "proxy")
+        finally:
+            # Closed, not kept: a tunnel that nothing goes through lives as long as its handle.
+            if not self._closed:
+                self._multi.remove_handle(handle)
+            handle.close()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -133,6 +151,7 @@ class CurlTransport:
         for handle in self._idle:
             handle.close()
         self._idle.clear()
+        self._doubts.close()
         await self._multi.close()
 
     def _new_handle(self) -> Any:
@@ -154,7 +173,7 @@ class CurlTransport:
         put(opt.COOKIELIST, "ALL")  # forgets the cookies of whoever had the handle before
         for line in exchange.cookies:
             put(opt.COOKIELIST, line)
-        self._put_proxy(handle, exchange)
+        put_proxy(opt, put, exchange.proxy)
         put(opt.HTTPHEADER, [_header_line(name, value) for name, value in exchange.headers] + [b"Expect:"])
         put(opt.ACCEPT_ENCODING, _ENCODINGS)
         if exchange.impersonate is not None:
@@ -181,22 +200,6 @@ class CurlTransport:
             put(opt.POSTFIELDSIZE, len(body))
             if exchange.method == "GET":
                 put(opt.CUSTOMREQUEST, "GET")
-
-    def _put_proxy(self, handle: Curl, exchange: Exchange) -> None:
-        opt, put, proxy = self._opt, handle.setopt, exchange.proxy
-        # Set always: left alone, libcurl reads http_proxy, all_proxy and no_proxy from the environment.
-        if proxy is None:
-            put(opt.PROXY, "")
-            return
-        put(opt.NOPROXY, "")
-        put(opt.SUPPRESS_CONNECT_HEADERS, 1)
-        put(opt.PROXY, proxy.address)
-        put(opt.PROXY_CREDENTIAL_NO_REUSE, 1)
-        if proxy.username is not None:
-            put(opt.PROXYUSERNAME, proxy.username)
-            put(opt.PROXYPASSWORD, proxy.password or "")
-        if exchange.url[:6].lower() == "https:" and proxy.protocol != "socks5":
-            put(opt.HTTPPROXYTUNNEL, 1)
 
     def _impersonate(self, handle: Curl, name: str) -> None:
         target = self._targets.get(name)
@@ -235,17 +238,6 @@ class CurlTransport:
         else:
             handle.close()
 
-    def _translate(self, error: Exception, exchange: Exchange) -> FetchError:
-        kind = _KINDS.get(int(getattr(error, "code", 0)), "other")
-        if kind == "too_large":
-            return _too_large(exchange.max_bytes)
-        match = _MESSAGE.search(str(error))
-        text = " ".join((match["text"] if match else str(error)).split())
-        password = exchange.proxy.password if exchange.proxy else None
-        if password:
-            text = text.replace(password, "***")
-        return FetchError(text or "the transfer failed", kind=kind, url="")
-
 
 def _keep_connections(multi: Any) -> None:
     """Keep connections between bursts; libcurl would keep four for each transfer that is still under way.
@@ -256,10 +248,6 @@ def _keep_connections(multi: Any) -> None:
     from curl_cffi._wrapper import ffi, lib  # type: ignore[import-not-found]
 
     lib.curl_multi_setopt(multi._curlm, CurlMOpt.MAXCONNECTS, ffi.cast("void *", _KEPT_CONNECTIONS))  # noqa: SLF001
-
-
-def _too_large(max_bytes: int) -> FetchError:
-    return FetchError(f"the body is larger than max_bytes={max_bytes}", kind="too_large", url="")
 
 
 def _header_line(name: str, value: str) -> bytes:

@@ -19,9 +19,9 @@ FetchErrorKind = Literal[
     "status",
     "other",
 ]
-"""Where a fetch failed: the URL itself, the name, the connection, the proxy, TLS, the time limit, a
-connection lost half-way, the size limit, too many redirects, the status (only with ``raise_for_status``),
-anything else."""
+"""Where a fetch failed: the URL itself, the name, the connection, the proxy (its fault, not the target's:
+PROXY-18), TLS, the time limit, a connection lost half-way, the size limit, too many redirects, the status
+(only with ``raise_for_status``), anything else."""
 
 CONNECTION_KINDS = frozenset({"resolve", "connect", "proxy", "tls", "broken"})
 """Kinds after which the same request may succeed on a new connection."""
@@ -35,12 +35,16 @@ class FetchError(QuarryError):
         kind: Where it failed.
         url: The URL without user info.
         tries: How often it was tried.
+        lasting: Nothing but another proxy, or its configuration, can help; it is not tried again.
     """
 
     code = "fetch"
 
-    def __init__(self, message: str, *, kind: FetchErrorKind, url: str, tries: int = 1) -> None:
-        super().__init__(message, retryable=kind in CONNECTION_KINDS or kind == "timeout")
+    def __init__(
+        self, message: str, *, kind: FetchErrorKind, url: str, tries: int = 1, lasting: bool = False
+    ) -> None:
+        super().__init__(message, retryable=not lasting and (kind in CONNECTION_KINDS or kind == "timeout"))
+        self.lasting = lasting
         self.kind: FetchErrorKind = kind
         self.url = url
         self.tries = tries

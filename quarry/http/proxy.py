@@ -1,55 +1,36 @@
-"""The proxy of a run, as the client needs it."""
+"""Endpoints as the wire gives them and as clients need them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from quarry.types.proxy import Endpoint
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ProxyAddress:
-    """One resolved endpoint.
 
-    Attributes:
-        protocol: ``http``, ``https`` or ``socks5``.
-        host: Name or address; IPv6 without brackets.
-        port: 1 to 65535.
-        username: With a password, or None.
-        password: Never shown: ``repr`` leaves it out.
+def endpoint_of(proxy: Mapping[str, Any]) -> Endpoint:
+    """Read the ``proxy`` object of a request or of an answer to ``rotate_proxy``.
+
+    Args:
+        proxy: protocol, host, port, [username, password]; checked before.
     """
+    from quarry.types.proxy import Endpoint
+    from quarry.types.secret import Secret
 
-    protocol: str
-    host: str
-    port: int
-    username: str | None = None
-    password: str | None = None
+    password = proxy.get("password")
+    return Endpoint(
+        protocol=str(proxy["protocol"]),
+        host=str(proxy["host"]).strip("[]").lower(),
+        port=int(proxy["port"]),
+        username=proxy.get("username"),
+        password=None if password is None else Secret(password),
+    )
 
-    def __repr__(self) -> str:
-        """Show everything but the password."""
-        return f"ProxyAddress({self.public()})"
 
-    @classmethod
-    def of(cls, proxy: Mapping[str, Any]) -> ProxyAddress:
-        """Read the ``proxy`` object of a run request, which was checked before."""
-        return cls(
-            protocol=str(proxy["protocol"]),
-            host=str(proxy["host"]).strip("[]"),
-            port=int(proxy["port"]),
-            username=proxy.get("username"),
-            password=proxy.get("password"),
-        )
-
-    @property
-    def address(self) -> str:
-        """``scheme://host:port`` without credentials; SOCKS5 resolves names at the proxy."""
-        scheme = "socks5h" if self.protocol == "socks5" else self.protocol
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{scheme}://{host}:{self.port}"
-
-    def public(self) -> dict[str, Any]:
-        """Give the object of ``run_result.proxy_used``: everything but the password."""
-        shown = {"protocol": self.protocol, "host": self.host, "port": self.port}
-        return {**shown, "username": self.username} if self.username is not None else shown
+def proxy_address(endpoint: Endpoint) -> str:
+    """Give ``scheme://host:port`` without credentials; SOCKS5 resolves names at the proxy."""
+    scheme = "socks5h" if endpoint.protocol == "socks5" else endpoint.protocol
+    host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
+    return f"{scheme}://{host}:{endpoint.port}"

@@ -26,10 +26,11 @@ def may_retry(error: FetchError, method: str, *, tried: int, retries: int) -> bo
         retries: Further tries allowed.
 
     Returns:
-        True for a connection error of an idempotent method while tries are left. A timeout is not tried
-        again: it has had its time. A status never is: it is data.
+        True for a connection error of an idempotent method while tries are left, unless it lasts. A timeout
+        is not tried again: it has had its time. A status never is: it is data.
     """
-    return tried <= retries and method in IDEMPOTENT and error.kind in CONNECTION_KINDS
+    again = error.kind in CONNECTION_KINDS and not error.lasting
+    return again and tried <= retries and method in IDEMPOTENT
 
 
 def delay_s(tried: int, jitter: Callable[[], float]) -> float:

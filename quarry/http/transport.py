@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from quarry.http.proxy import ProxyAddress
+    from quarry.types.proxy import Endpoint
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,7 +34,7 @@ class Exchange:
     timeout_s: float = 30.0
     max_redirects: int = 20
     max_bytes: int = 64 * 1024 * 1024
-    proxy: ProxyAddress | None = None
+    proxy: Endpoint | None = None
     impersonate: str | None = None
     verify: bool | str = True
     cookies: list[str] = field(default_factory=list)
@@ -59,6 +59,21 @@ class Fetched:
     cookies: list[str]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tunnel:
+    """What came of a question for a tunnel.
+
+    Attributes:
+        stood: Whether the target was reached.
+        answer: Status of an http or https proxy that refused; 0 where there was none.
+        by_proxy: Whether it failed by the proxy's fault.
+    """
+
+    stood: bool
+    answer: int = 0
+    by_proxy: bool = False
+
+
 class Transport(Protocol):
     """Performs exchanges for all runs of a process; keeps connections, but nothing of a run."""
 
@@ -66,8 +81,17 @@ class Transport(Protocol):
         """Perform one exchange; cancelling it frees everything it held.
 
         Raises:
-            FetchError: No usable response; its message names neither proxy password nor URL.
+            FetchError: No usable response; its message names neither proxy password nor URL. Kind ``proxy``
+                is the proxy's fault, any other is not (PROXY-18).
         """
+
+    async def try_tunnel(self, proxy: Endpoint, url: str, *, verify: bool | str = True) -> Tunnel:
+        """Ask a proxy for a tunnel to the host and port of a URL; nothing is sent through it."""
+
+    async def refuses_credentials(
+        self, proxy: Endpoint, url: str, status: int, *, verify: bool | str = True
+    ) -> bool:
+        """Say of a 401 or 407 over plain HTTP whether it is the proxy's own; asks it, or remembers."""
 
     async def close(self) -> None:
         """Close connections; exchanges under way fail."""

@@ -29,6 +29,7 @@ from quarry.ipc.frames import (
     UnknownFrame,
 )
 from quarry.ipc.limits import FRAME_PREFIX_BYTES, MAX_FRAME_BYTES, MAX_WRITE_ID
+from quarry.ipc.proxy_use import sensible_use
 from quarry.types import Event
 
 _LARGEST_FLOAT = 1.7976931348623157e308
@@ -299,4 +300,9 @@ def _checked_result(frame: RunResultFrame) -> RunResultFrame:
     for name in _RESULT_TEXTS:
         if not isinstance(outcome.get(name), str | None):
             raise ProtocolError(f"frame run_result: outcome.{name} must be text")
-    return RunResultFrame(outcome=outcome, proxy_used=proxy, run_id=frame.run_id)
+    return RunResultFrame(
+        outcome=outcome,
+        proxy_used=proxy,
+        run_id=frame.run_id,
+        proxy_use=sensible_use(frame.proxy_use),
+    )

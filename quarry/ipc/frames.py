@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from quarry.types import Event
+from quarry.types.secret import HIDDEN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class ArtifactChunk(
@@ -68,11 +72,17 @@ class RunResultFrame(
     tag_field="type",
     tag="run_result",
 ):
-    """End of a run: ``outcome`` {status completed|error|crash, message, error_type, stack}."""
+    """End of a run: ``outcome`` {status completed|error|crash, message, error_type, stack}.
+
+    ``proxy_use`` says what the run found out about the endpoints that it was given: an entry each, in the
+    order in which it got them, {protocol, host, port, [username], ok, failed, latency_ms}. Entries that make
+    no sense are dropped when the frame is read.
+    """
 
     outcome: dict[str, Any]
     proxy_used: dict[str, Any] | None = None
     run_id: str | None = None
+    proxy_use: list[dict[str, Any]] | None = None
 
 
 class ProxyFrame(
@@ -83,10 +93,18 @@ class ProxyFrame(
     tag_field="type",
     tag="proxy",
 ):
-    """The answer to ``rotate_proxy``."""
+    """The answer to ``rotate_proxy``: one for each, in order. None: go on with the one in use."""
 
     run_id: str
     proxy: dict[str, Any] | None = None
+
+    def __repr__(self) -> str:
+        """Show no password."""
+        return f"ProxyFrame(run_id={self.run_id!r}, proxy={_shown(self.proxy)})"
+
+    def __rich_repr__(self) -> Iterator[str]:  # type: ignore[override]
+        """Show rich tracebacks no more."""
+        yield repr(self)
 
 
 class Hello(
@@ -146,6 +164,18 @@ class RunRequest(
     script: str | None = None
     credit_bytes: int | None = None
 
+    def __repr__(self) -> str:
+        """Show neither the job, which may hold secrets, nor a password."""
+        hidden = {"job": HIDDEN, "proxy": _shown(self.proxy)}
+        fields = ", ".join(
+            f"{name}={hidden.get(name) or repr(getattr(self, name))}" for name in self.__struct_fields__
+        )
+        return f"RunRequest({fields})"
+
+    def __rich_repr__(self) -> Iterator[str]:  # type: ignore[override]
+        """Show rich tracebacks no more."""
+        yield repr(self)
+
 
 class Cancel(
     msgspec.Struct,
@@ -172,6 +202,13 @@ class Credit(
 
     run_id: str
     bytes: int
+
+
+def _shown(proxy: dict[str, Any] | None) -> str:
+    """Show what is known to be no secret."""
+    if proxy is None:
+        return "None"
+    return repr({name: proxy[name] for name in ("protocol", "host", "port", "username") if name in proxy})
 
 
 class UnknownFrame(msgspec.Struct, frozen=True, kw_only=True):

@@ -191,6 +191,11 @@ def _json_map(value: Any, where: str) -> dict[str, Any]:
     return result
 
 
+def _unchecked(value: Any, _where: str) -> Any:
+    """Leave it to whoever drops what makes no sense."""
+    return value
+
+
 def _kind(value: Any) -> str:
     if value is None:
         return "null"
@@ -218,5 +223,6 @@ _READERS: dict[Any, Callable[[Any, str], Any]] = {
     bytes: _binary,
     dict[str, Any]: _json_map,
     dict[str, Any] | None: _json_map,
+    list[dict[str, Any]] | None: _unchecked,
     Any: as_json,
 }

@@ -24,7 +24,7 @@ _COUNTERS = {
     "admitted": "Distinct jobs.",
     "replayed": "Received events that no standing record accounts for.",
     "seeds": "Seeds received, duplicates among them.",
-    "unread": "Seed lines that were not received.",
+    "unread": "Seed lines offered and not received: after a stop, or in the batch that met max_runs.",
     "redeliveries": "Deliveries that followed one whose lease was lost.",
 }
 _VERDICTS = ("admitted", "duplicate", "beyond_depth", "over_cap")

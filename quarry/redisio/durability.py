@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 LOCK_KEY = "quarry:durable"
+FORMER_KEY = "quarry:durable:former"
+"""The setting as it was before it was switched, with the server's run id; there only while it is switched."""
 _LOCK_MS = 15_000
 _LOCK_PAUSE_S = 0.02
 _POLL_S = 0.1
@@ -68,11 +70,10 @@ async def _write_with_sync(
         await asyncio.sleep(_LOCK_PAUSE_S)
     try:
         try:
-            former = (await client.config_get("appendfsync")).get("appendfsync")
-            await client.config_set("appendfsync", "always")
+            started = (await read_server_info(client)).run_id
+            former = await _switch(client, started)
         except ResponseError:
             return False
-        started = (await read_server_info(client)).run_id
         try:
             await write()
             # A server that restarted meanwhile reads its file's setting: then the write was not synced.
@@ -81,10 +82,37 @@ async def _write_with_sync(
         finally:
             if former:
                 await client.config_set("appendfsync", former)
+            await client.delete(FORMER_KEY)
         return synced and same
     finally:
         if await client.get(LOCK_KEY) == token.encode():
             await client.delete(LOCK_KEY)
+
+
+async def _switch(client: Redis, run_id: str) -> str | None:
+    """Have every write synced from now on; give the setting to go back to, None where it is to stay.
+
+    A switch whose reply was lost, or whose caller died, is in place all the same, and then the server's own
+    answer is that switch: what it was before is kept beside the lock until somebody has put it back. A server
+    that started anew has its file's setting: no note of the old one counts.
+
+    Raises:
+        ResponseError: The server lets nobody read or change it.
+    """
+    current: str | None = (await client.config_get("appendfsync")).get("appendfsync")
+    if current is None:
+        return None  # it has no such setting: the caller sees that nothing was synced
+    if current == "always":
+        note = await client.get(FORMER_KEY)
+        noted_of, _, noted = note.decode().partition(" ") if isinstance(note, bytes) else ("", "", "")
+        return noted if noted_of == run_id else None
+    await client.set(FORMER_KEY, f"{run_id} {current}")
+    try:
+        await client.config_set("appendfsync", "always")
+    except ResponseError:
+        await client.delete(FORMER_KEY)
+        raise
+    return current
 
 
 async def _write_and_wait(

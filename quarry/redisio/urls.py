@@ -30,6 +30,10 @@ _PARAMETERS = frozenset(
         "virtual_host",
     }
 )
+_ENCODING = (
+    "special characters in a user name or password must be percent-encoded (# is %23, / is %2F, ? is %3F,"
+    " @ is %40, % is %25)"
+)
 MAX_SOCKET_PATH_BYTES = 107
 """Longest path of a unix socket (Linux)."""
 
@@ -45,8 +49,7 @@ def client_url(url: str) -> str:
     """
     parts = _split(url)
     if parts.scheme in _TCP_SCHEMES:
-        if not parts.hostname:
-            raise ConfigError(f"{redacted(url)}: no host in it; write redis://HOST:PORT/DB")
+        _check_user_info(url, parts)
         database = parts.path.strip("/")
         if database and not (database.isascii() and database.isdigit()):
             raise ConfigError(f"{redacted(url)}: the database is a number: redis://HOST:PORT/0")
@@ -66,7 +69,7 @@ def broker_url(url: str) -> str:
     Raises:
         ConfigError: As `client_url`.
     """
-    parts = urlsplit(url)
+    parts = _split(url)
     if parts.scheme not in _SOCKET_SCHEMES:
         return client_url(url)
     return f"redis+socket://{_user_info(parts.netloc)}{_socket_path(url)}?virtual_host={_database(url)}"
@@ -89,7 +92,7 @@ def redacted(url: str) -> str:
 
 def is_socket(url: str) -> bool:
     """Say whether the address is a unix socket."""
-    return urlsplit(url).scheme in _SOCKET_SCHEMES
+    return _split(url).scheme in _SOCKET_SCHEMES
 
 
 def _split(url: str) -> SplitResult:
@@ -97,8 +100,27 @@ def _split(url: str) -> SplitResult:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError:
-        raise ConfigError("the broker's address is malformed; write redis://HOST:PORT/DB") from None
+        raise ConfigError(
+            f"the broker's address is malformed; write redis://HOST:PORT/DB{_encoding_hint(url)}"
+        ) from None
     return parts
+
+
+def _encoding_hint(url: str) -> str:
+    return f"; {_ENCODING}" if "@" in url else ""
+
+
+def _check_user_info(url: str, parts: SplitResult) -> None:
+    """Refuse an address that a character of its user or password cuts short; the rest is not shown."""
+    names = parse_qs(parts.query, keep_blank_values=True).keys()
+    cut = any("@" in text for text in (parts.path, parts.fragment, *names)) or (
+        "@" in parts.query and not names <= _PARAMETERS
+    )
+    if not parts.hostname:
+        hint = _encoding_hint(url) if cut else ""
+        raise ConfigError(f"{redacted(url)}: no host in it; write redis://HOST:PORT/DB{hint}")
+    if cut:
+        raise ConfigError(f"the broker's address is malformed: {_ENCODING}")
 
 
 def _check_parameters(query: str) -> None:

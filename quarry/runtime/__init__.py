@@ -5,7 +5,7 @@ from quarry.runtime.files import FileStats
 from quarry.runtime.pool import ExecutorPool
 from quarry.runtime.process import ExecutorStartError, check_executor
 from quarry.runtime.report import RunReport
-from quarry.runtime.session import OnEnqueue
+from quarry.runtime.session import OnEnqueue, OnRotate
 from quarry.runtime.single import SingleShot
 from quarry.runtime.spec import RunSpec
 from quarry.runtime.storing import FilePut
@@ -18,6 +18,7 @@ __all__ = [
     "FilePut",
     "FileStats",
     "OnEnqueue",
+    "OnRotate",
     "RunReport",
     "RunSpec",
     "SingleShot",

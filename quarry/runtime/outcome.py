@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from quarry.errors import StoreError, VersionMismatchError
+from quarry.runtime.redact import redact_urls
 from quarry.types import Outcome, OutcomeStatus
 
 if TYPE_CHECKING:
@@ -189,5 +190,6 @@ def signal_name(number: int) -> str:
 
 
 def _one_line(text: str) -> str:
-    line = " ".join(text.split())
+    # Before the cut, which could leave half of a user info that nothing finds any more.
+    line = " ".join(redact_urls(text).split())
     return line if len(line) <= _MAX_MESSAGE else line[: _MAX_MESSAGE - 1] + "…"

@@ -14,7 +14,7 @@ from quarry.runtime.inbox import CREDIT_BYTES
 from quarry.runtime.process import ExecutorStartError
 from quarry.runtime.served_run import ServedRun
 from quarry.runtime.serving import ServingProcess
-from quarry.runtime.session import OnEnqueue, RunSession
+from quarry.runtime.session import OnEnqueue, OnRotate, RunSession
 from quarry.runtime.single import executor_env
 from quarry.runtime.stopping import CANCELLED
 
@@ -111,6 +111,7 @@ class ExecutorPool:
         policy: Policy,
         put_file: FilePut,
         on_enqueue: OnEnqueue | None = None,
+        on_rotate: OnRotate | None = None,
         cancel: asyncio.Event | None = None,
     ) -> RunReport:
         """Execute one run to its outcome; it has ended in its process when this returns.
@@ -121,6 +122,7 @@ class ExecutorPool:
             put_file: Takes its files; likewise.
             on_enqueue: Awaited with enqueue events before the policy sees them. LeaseLostError ends the run
                 as cancelled; any other exception passes through once the run has ended.
+            on_rotate: Awaited for another endpoint at each ``rotate_proxy``; what it raises likewise.
             cancel: Set to end the run, before it started or while it runs.
         """
         run_id = spec.identity.run_id
@@ -134,6 +136,7 @@ class ExecutorPool:
                 policy=policy,
                 put_file=put_file,
                 on_enqueue=on_enqueue,
+                on_rotate=on_rotate,
                 threads=self._threads,
                 logger=self._log,
             )

@@ -31,6 +31,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
         pid: Of the executor process.
         peak_rss_bytes: Largest resident size of a single-shot executor.
         proxy_used: As the executor reported it, without password.
+        proxy_use: What the run found out about the endpoints that it was given, in order.
     """
 
     run_id: str
@@ -48,6 +49,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     pid: int | None = None
     peak_rss_bytes: int | None = None
     proxy_used: dict[str, Any] | None = None
+    proxy_use: list[dict[str, Any]] = []
 
     @classmethod
     def not_started(cls, outcome: Outcome, at: float, *, run_id: str = "", attempt: int = 1) -> RunReport:

@@ -12,6 +12,7 @@ from quarry.errors import ProtocolError, VersionMismatchError
 from quarry.ipc import FrameDecoder, Hello, StderrFrame, encode_frame
 from quarry.runtime.outcome import signal_name
 from quarry.runtime.process import GRACE_S, ExecutorProcess, ExecutorStartError, own_executor
+from quarry.runtime.redact import redact_urls
 from quarry.version import CONTRACT_VERSION
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ class ServingProcess:
         said = self._process.stderr.text()
         if said:
             # What runs print comes in frames of theirs; this is what could not be attributed to one.
-            self._log.info("executor.output", text=said)
+            self._log.info("executor.output", text=redact_urls(said))
         if not self._hello.done():
             words = self._process.stderr.last_line()
             self._hello.set_exception(

@@ -13,16 +13,21 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
+
 from quarry.errors import LeaseLostError, ProtocolError
-from quarry.ipc import ArtifactChunk, FileWrite, FileWriteAck, Frame, RunResultFrame
+from quarry.ipc import ArtifactChunk, FileWrite, Frame, ProxyFrame, RunResultFrame
 from quarry.runtime.ingest import Ingest
+from quarry.runtime.job_secrets import conceal
 from quarry.runtime.outcome import Ending, decide
-from quarry.runtime.redact import redact_proxy, redact_text
+from quarry.runtime.redact import Redactor, redact_proxy
 from quarry.runtime.report import RunReport
+from quarry.runtime.spec import wire_proxy
 from quarry.runtime.stopping import CANCELLED
 from quarry.runtime.storing import Storing, Work
 from quarry.runtime.tail import Tail
-from quarry.types import Event
+from quarry.types import TERMINAL_TYPES, Event
+from quarry.types.proxy import Endpoint
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -34,8 +39,14 @@ if TYPE_CHECKING:
 OnEnqueue = Callable[[Sequence[Event]], Awaitable[None]]
 """Told of enqueue events that passed the checks, in order, once each, before the policy sees them."""
 
+OnRotate = Callable[[str | None], Awaitable[Endpoint]]
+"""Told the reason of a ``rotate_proxy``; gives the run's next endpoint."""
+
 ENQUEUE_BATCH = 500
 """Most events in one call of ``on_enqueue``."""
+
+_TELLING = frozenset({"run_error", "log"})
+"""Events whose texts are often an exception's or a library's words."""
 
 
 _R = TypeVar("_R")
@@ -49,6 +60,7 @@ class RunSession:
         policy: Takes its events; blocking, called in threads.
         put_file: Takes its files; likewise.
         on_enqueue: Told of its enqueue events first.
+        on_rotate: Asked for another endpoint, once for each ``rotate_proxy``; None where the run has no pool.
         threads: Where blocking calls run.
         logger: A structlog logger.
 
@@ -64,6 +76,7 @@ class RunSession:
         policy: Policy,
         put_file: FilePut,
         on_enqueue: OnEnqueue | None,
+        on_rotate: OnRotate | None = None,
         threads: Executor,
         logger: Any,
     ) -> None:
@@ -71,6 +84,9 @@ class RunSession:
         self.stderr = Tail()
         self.spec = spec
         self._on_enqueue = on_enqueue
+        self._on_rotate = on_rotate
+        self._redactor = Redactor(spec.secrets.values())
+        self._redactor.learn_endpoint(spec.proxy)
         self._threads = threads
         self._log = logger.bind(run_id=spec.identity.run_id, attempt=spec.identity.attempt)
         self._ingest = Ingest(spec.identity)
@@ -100,13 +116,13 @@ class RunSession:
         if not self.failed:
             self._protocol_fault = error
 
-    async def process(self, frames: Sequence[Frame]) -> list[FileWriteAck]:
+    async def process(self, frames: Sequence[Frame]) -> Sequence[Frame]:
         """Judge and store frames that arrived together, in order.
 
         What came before a fault is stored; what comes after it is dropped.
 
         Returns:
-            Acks for the executor, in order.
+            Acks and endpoints for the executor, each kind in the order of what it answers.
         """
         if self.failed:
             self._note_results(frames)
@@ -114,7 +130,10 @@ class RunSession:
         work, enqueues = self._judge(frames)
         if not await self._tell(enqueues) or not work:
             return []
-        return await self._in_thread(partial(self._storing.store, work))
+        answers: list[Frame] = []
+        if self._on_rotate is not None and not await self._rotate(work, answers):
+            return []
+        return [*answers, *await self._in_thread(partial(self._storing.store, work))]
 
     async def finish(self) -> None:
         """Flush the policy for the last time, where something came since the terminal's flush."""
@@ -149,7 +168,7 @@ class RunSession:
         stderr = self.stderr
         if process_stderr is not None and not stderr.last_line():
             stderr = process_stderr
-        proxy = self.spec.proxy
+        redactor = self._redactor
         outcome = decide(
             Ending(
                 ingestion_fault=self._storing.ingest_fault or self._protocol_fault,
@@ -159,7 +178,7 @@ class RunSession:
                 exit_code=exit_code,
                 stopped=self.stopped,
                 timeout_ms=self.spec.timeout_ms,
-                stderr_line=redact_text(stderr.last_line(), proxy),
+                stderr_line=redactor.text(stderr.last_line()),
                 could_not_start=could_not_start,
                 lost_process=lost_process,
             )
@@ -170,19 +189,20 @@ class RunSession:
         return RunReport(
             run_id=self.spec.identity.run_id,
             attempt=self.spec.identity.attempt,
-            outcome=outcome,
+            outcome=redactor.outcome(outcome),
             exit_code=exit_code,
             events_after_terminal=self._ingest.after_terminal,
             counters=dict(self._ingest.received),
             artifacts=self._ingest.artifacts.stats(),
             files=self._ingest.files.stats(),
-            stderr_tail=redact_text(stderr.text(), proxy),
+            stderr_tail=redactor.text(stderr.text()),
             started_at=self._started_at,
             ended_at=time.time(),
             duration_ms=round((time.monotonic() - self._started) * 1000),
             pid=pid,
             peak_rss_bytes=peak_rss_bytes,
             proxy_used=redact_proxy(result.proxy_used if result is not None else None),
+            proxy_use=(result.proxy_use or []) if result is not None else [],
         )
 
     def _judge(self, frames: Sequence[Frame]) -> tuple[Work, list[Event]]:
@@ -201,13 +221,14 @@ class RunSession:
             event = self._ingest.event(frame)
             if event is None:
                 return
+            event = self._guarded(event)
             if work and isinstance(work[-1], list):
                 work[-1].append(event)
             else:
                 work.append([event])
             if event.type == "enqueue":
                 enqueues.append(event)
-            elif event is self._ingest.terminal:
+            elif event.type in TERMINAL_TYPES:
                 work.append(None)
         elif isinstance(frame, ArtifactChunk):
             if self._ingest.chunk(frame):
@@ -219,6 +240,20 @@ class RunSession:
             self._ingest.run_result(frame)
         else:
             raise ProtocolError(f"an executor does not send frames of type {type(frame).__name__}")
+
+    def _guarded(self, event: Event) -> Event:
+        """Give the event without the run's secrets where a script is likely to pass them on unawares."""
+        secrets, payload = self.spec.secrets, event.payload
+        if event.type == "enqueue" and secrets:
+            changed = {**payload, "params": conceal(payload["params"], secrets)}
+        elif event.type in _TELLING and (secrets or self.spec.proxy is not None):
+            changed = {
+                name: self._redactor.text(value) if isinstance(value, str) else value
+                for name, value in payload.items()
+            }
+        else:
+            return event
+        return msgspec.structs.replace(event, payload=changed)
 
     def _note_results(self, frames: Sequence[Frame]) -> None:
         """Look only for the run's end: nothing else of a failed run is taken."""
@@ -239,6 +274,22 @@ class RunSession:
         except Exception as error:  # noqa: BLE001  raised by report(), once the executor has ended
             self._escaping = error
             return False
+        return True
+
+    async def _rotate(self, work: Work, answers: list[Frame]) -> bool:
+        """Answer the ``rotate_proxy`` events among the work; say whether the events may be stored."""
+        assert self._on_rotate is not None  # noqa: S101 -- the caller looked
+        events = [event for part in work if isinstance(part, list) for event in part]
+        for event in events:
+            if event.type != "rotate_proxy":
+                continue
+            try:
+                endpoint = await self._on_rotate(event.payload.get("reason"))
+            except Exception as error:  # noqa: BLE001  raised by report(), once the executor has ended
+                self._escaping = error
+                return False
+            self._redactor.learn_endpoint(endpoint)
+            answers.append(ProxyFrame(run_id=event.run_id, proxy=wire_proxy(endpoint)))
         return True
 
     async def _in_thread(self, call: Callable[[], _R]) -> _R:

@@ -13,14 +13,14 @@ from quarry.errors import ProtocolError
 from quarry.ipc import FrameDecoder, encode_frame
 from quarry.runtime.inbox import Inbox
 from quarry.runtime.process import ExecutorProcess, ExecutorStartError, check_executor, own_executor
-from quarry.runtime.session import OnEnqueue, RunSession
+from quarry.runtime.session import OnEnqueue, OnRotate, RunSession
 from quarry.runtime.spec import RunSpec, request_line
 from quarry.runtime.stopping import CANCELLED, stopping
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from quarry.ipc import FileWriteAck
+    from quarry.ipc import Frame
     from quarry.policy import Policy
     from quarry.runtime.report import RunReport
     from quarry.runtime.storing import FilePut
@@ -52,6 +52,7 @@ class SingleShot:
         policy: Policy,
         put_file: FilePut,
         on_enqueue: OnEnqueue | None = None,
+        on_rotate: OnRotate | None = None,
         cancel: asyncio.Event | None = None,
     ) -> RunReport:
         """Execute one run to its outcome; nothing below its process is left when this returns.
@@ -62,6 +63,7 @@ class SingleShot:
             put_file: Takes its files; likewise.
             on_enqueue: Awaited with enqueue events before the policy sees them. LeaseLostError ends the run
                 as cancelled; any other exception passes through once the executor has ended.
+            on_rotate: Awaited for another endpoint at each ``rotate_proxy``; what it raises likewise.
             cancel: Set to end the run.
 
         Raises:
@@ -74,6 +76,7 @@ class SingleShot:
             policy=policy,
             put_file=put_file,
             on_enqueue=on_enqueue,
+            on_rotate=on_rotate,
             threads=threads,
             logger=self._log,
         )
@@ -157,7 +160,7 @@ class _Run:
             else:
                 await inbox.wait()
 
-    def _acknowledge(self, acks: Sequence[FileWriteAck]) -> None:
+    def _acknowledge(self, acks: Sequence[Frame]) -> None:
         """Write acks without waiting: an executor that does not read must not hold up its own events."""
         if acks:
             self._process.stdin.write(b"".join(map(encode_frame, acks)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,7 +11,10 @@ from quarry.ipc import RunRequest
 from quarry.version import CONTRACT_VERSION
 
 if TYPE_CHECKING:
-    from quarry.types import RunIdentity
+    from collections.abc import Mapping
+
+    from quarry.types import RunIdentity, Secret
+    from quarry.types.proxy import Endpoint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,13 +32,14 @@ class RunSpec:
         files_prefix: Where ``storage.put`` lands, for the script to know; relative to the dataset's root.
         timeout_ms: Deadline, from the moment at which the executor is asked; milliseconds.
         resolve_from: Folder for a script's own imports; of a pool, the pool's counts.
-        proxy: {protocol, host, port, username, password}; reaches the executor alone.
+        proxy: The run's first endpoint; its password reaches the executor alone.
+        secrets: What was looked up for the job, by name; struck out of what the run says.
         browser_ws_endpoint: A browser to use instead of an own one.
     """
 
     identity: RunIdentity
     script: str
-    job: Any
+    job: Any = field(repr=False)
     dataset: str
     source: str
     category: str
@@ -43,7 +47,8 @@ class RunSpec:
     files_prefix: str
     timeout_ms: int
     resolve_from: str | None = None
-    proxy: dict[str, Any] | None = None
+    proxy: Endpoint | None = None
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
     browser_ws_endpoint: str | None = None
 
 
@@ -64,7 +69,7 @@ def make_request(spec: RunSpec, *, credit_bytes: int | None = None) -> RunReques
         parent_run_id=identity.parent_run_id,
         root_run_id=identity.root_run_id,
         depth=identity.depth,
-        proxy=spec.proxy,
+        proxy=None if spec.proxy is None else wire_proxy(spec.proxy),
         browser_ws_endpoint=spec.browser_ws_endpoint,
         storage={
             "dataset": spec.dataset,
@@ -78,6 +83,12 @@ def make_request(spec: RunSpec, *, credit_bytes: int | None = None) -> RunReques
         script=None if credit_bytes is None else spec.script,
         credit_bytes=credit_bytes,
     )
+
+
+def wire_proxy(endpoint: Endpoint) -> dict[str, Any]:
+    """Give an endpoint as the executor gets it, with its password."""
+    found = endpoint.public()
+    return found if endpoint.password is None else {**found, "password": endpoint.password.reveal()}
 
 
 def request_line(spec: RunSpec) -> bytes:

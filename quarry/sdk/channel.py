@@ -19,6 +19,14 @@ class Channel(Protocol):
             FrameTooLargeError: The event fits no frame. Nothing was sent and no ``seq`` was used.
         """
 
+    async def rotate_proxy(self, payload: dict[str, Any]) -> None:
+        """Send a ``rotate_proxy`` event; where the run has a proxy, wait for its answer and take it.
+
+        Raises:
+            FrameTooLargeError: As of ``send_event``.
+            ProxyRotationError: No answer came, or none that can be used.
+        """
+
     async def send_chunk(self, artifact_id: str, *, seq: int, is_last: bool, data: bytes) -> None:
         """Send one chunk of an artifact, ``seq`` from 1."""
 

@@ -126,15 +126,26 @@ class Emit:
         await self._send(verb, "enqueue", payload)
 
     async def rotate_proxy(self, reason: str | None = None) -> None:
-        """Ask for another proxy; requests after the answer use it.
+        """Ask for another proxy and wait until it is there.
+
+        When it returns, the next request of ``ctx.http``, the next ``ctx.page()`` and the next
+        ``ctx.browser_context()`` go through the new one; pages that are open keep theirs. It may be the same
+        again, where there is no other. Without a proxy it is an event and nothing else.
 
         Args:
-            reason: For the log.
+            reason: ``banned`` rests the proxy for this target's domain alone; with any other, or none, it
+                counts as a failure of the proxy.
+
+        Raises:
+            ProxyRotationError: No usable answer came within 35 seconds. The event was sent.
         """
         verb = "emit.rotate_proxy"
         self._guard.check(verb)
         payload = {} if reason is None else {"reason": _text(verb, "reason", reason, empty=True)}
-        await self._send(verb, "rotate_proxy", payload)
+        try:
+            await self._channel.rotate_proxy(payload)
+        except ProtocolError as error:
+            raise EmitError(located(f"{verb}: {error.message}")) from None
 
     async def log(self, level: str, message: str, fields: dict[str, Any] | None = None) -> None:
         """Emit a log line into the dataset.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from celery import Celery
 
+from quarry.redisio import broker_url as kombu_url
 from quarry.tasks.consumer import RunConsumer
 from quarry.tasks.counts import MessageCounts
 from quarry.tasks.events import FlushEvents
@@ -13,7 +14,6 @@ from quarry.tasks.job import TASK_NAME
 from quarry.tasks.request import RunRequest
 from quarry.tasks.startup import StartupChecks
 from quarry.tasks.transport import make_amqp
-from quarry.tasks.urls import parse_broker_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +75,7 @@ def make_app(
         quarry_start_s=60.0,
     )
     if broker_url:
-        app.conf.broker_url = parse_broker_url(broker_url).kombu_url
+        app.conf.broker_url = kombu_url(broker_url)
     app.steps["worker"].add(StartupChecks)
     app.steps["consumer"].add(FlushEvents)
     # Not shared: such a task would join every app of the process.

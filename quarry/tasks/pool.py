@@ -23,12 +23,12 @@ from celery.concurrency.base import BasePool
 from celery.worker import state as worker_state
 
 from quarry.errors import ConfigError, EngineError, QuarryError
+from quarry.redisio import client_url
 from quarry.tasks.deliverer import CRAWL_GONE, load_factory
 from quarry.tasks.job import Job, parse_arguments
 from quarry.tasks.loop_thread import LoopThread
 from quarry.tasks.request import RunRequest
 from quarry.tasks.startup import NO_BROKER, refuse
-from quarry.tasks.urls import parse_broker_url
 
 if TYPE_CHECKING:
     import asyncio
@@ -85,7 +85,7 @@ class RunPool(BasePool):  # type: ignore[misc]  # celery has no types
     def _start(self) -> None:
         if not self._conf.broker_url:
             raise ConfigError(NO_BROKER)
-        url = parse_broker_url(self._conf.broker_url).client_url
+        url = client_url(self._conf.broker_url)
         self._deliverer = load_factory(self._conf.quarry_deliverer)(url, self.ceiling)
         signals.worker_shutting_down.connect(self._on_shutdown_signal)
         self._loop.start()

@@ -15,10 +15,9 @@ from celery import bootsteps
 
 from quarry.errors import ConfigError
 from quarry.lode.probe import probe_storage
-from quarry.redisio import Finding, Reach, Severity, check_broker, read_broker_facts, redacted
+from quarry.redisio import Finding, Reach, Severity, check_broker, client_url, read_broker_facts, redacted
 from quarry.tasks.logs import log_descriptors
 from quarry.tasks.places import check_scripts_root, check_storage
-from quarry.tasks.urls import parse_broker_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -77,7 +76,7 @@ def check_worker(
     if not broker:
         refuse([NO_BROKER])
     try:
-        url = parse_broker_url(broker).client_url
+        url = client_url(broker)
         found = [*check_places(environ), *check_broker(_wait_broker(url, log, pause), redacted(url))]
     except ConfigError as error:
         refuse(error.problems)

@@ -12,6 +12,7 @@ from quarry.types.identity import (
 )
 from quarry.types.outcome import EXIT_CODES, Outcome, OutcomeStatus, exit_code_of
 from quarry.types.result import RunResult
+from quarry.types.secret import Secret
 
 __all__ = [
     "DROPPABLE_TYPES",
@@ -24,6 +25,7 @@ __all__ = [
     "OutcomeStatus",
     "RunIdentity",
     "RunResult",
+    "Secret",
     "derived_run_id",
     "exit_code_of",
     "format_timestamp",

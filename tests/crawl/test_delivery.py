@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import threading
 
+import msgspec
 import pytest
+import structlog
 
 import quarry.lode
 from quarry.crawl.delivery import deliver
-from tests.crawl.single_job import one_job
+from quarry.crawl.local_scripts import LocalScripts
+from quarry.crawl.plan import JobPayload
+from quarry.crawl.scripts import ScriptHashes
+from quarry.errors import StoreError
+from quarry.runtime import SingleShot
+from tests.crawl.single_job import SCRIPT, one_job
 from tests.e2e.site import serving
 
 
@@ -82,3 +91,90 @@ async def test_a_failed_attempt_is_kept_and_followed_by_another(tmp_path):
         (attempt,), (final,) = reader.attempts(), reader.runs()
         assert (attempt.attempt, final.attempt, final.parent_run_id) == (1, 2, attempt.run_id)
         assert (await job.ledger.counts()).failed == 1
+
+
+class MovedOnce:
+    """A runner whose first run stores a file while the storage is away; when it ends the storage is back."""
+
+    def __init__(self, storage):
+        self._storage = storage
+        self._moved = False
+
+    async def execute(self, spec, *, put_file, **kwargs):
+        if not self._moved:
+            self._moved = True
+            away = self._storage.with_name("away")
+            self._storage.rename(away)
+            put_file("page.txt", "text/plain", b"stored, and durable")
+            shutil.rmtree(self._storage)
+            away.rename(self._storage)
+        return await SingleShot().execute(spec, put_file=put_file, **kwargs)
+
+
+@pytest.mark.clause("LODE-36")
+@pytest.mark.parametrize("max_attempts", [1, 2])
+async def test_storage_that_was_away_and_is_back_gets_no_record_of_a_file_that_is_gone(
+    tmp_path, max_attempts
+):
+    """The run is not settled, is delivered again, and then all that its record names is there."""
+    runner = MovedOnce(tmp_path / "data")
+    async with one_job(tmp_path, {"kind": "leaf"}, runner=runner, max_attempts=max_attempts) as job:
+        with pytest.raises(
+            StoreError, match=r"page\.txt was written by run one-job and is not there"
+        ) as caught:
+            await deliver(job.context, key=job.key, cancel=asyncio.Event())
+        assert caught.value.kind == "not_found"
+        reader = quarry.lode.open(job.storage)
+        assert (reader.runs(), reader.attempts()) == ([], [])
+        assert (await job.ledger.counts()).leased == 1
+        await job.lapse()
+        shown, _ = await deliver(job.context, key=job.key, cancel=asyncio.Event())
+        assert (shown["outcome"], shown["delivery"]) == ("success", 2)
+        assert quarry.lode.open(job.storage).verify() == []
+
+
+class NotingHashes(ScriptHashes):
+    """Notes the threads that it is asked in."""
+
+    def __init__(self):
+        super().__init__()
+        self.threads = []
+
+    def sha256(self, path):
+        self.threads.append(threading.current_thread())
+        return super().sha256(path)
+
+
+@pytest.mark.clause("RUN-46")
+async def test_a_fleets_scripts_are_looked_for_off_the_event_loop(tmp_path):
+    """A scripts root on a mount that hangs holds up one thread, not the heartbeat of every run."""
+    async with one_job(tmp_path, {"kind": "leaf"}) as job:
+        plan = msgspec.structs.replace(job.context.plan, fleet=True)
+        hashes = NotingHashes()
+        payload = JobPayload(target="fan.py", path="/elsewhere/fan.py", params={}, source="s", category="c")
+        script = await LocalScripts().check(
+            plan,
+            payload,
+            ledger=job.ledger,
+            hashes=hashes,
+            recorded={},
+            threads=job.context.threads,
+        )
+        assert script.path == str(SCRIPT)
+        assert script.sha256 == ScriptHashes().sha256(str(SCRIPT))
+        assert threading.current_thread() not in hashes.threads
+
+
+@pytest.mark.clause("RUN-08")
+async def test_secrets_of_a_url_that_an_exception_quotes_are_in_no_log_and_no_outcome(tmp_path):
+    """`run.finished` names the script's error without them; so does the record."""
+    params = {"kind": "leaf", "url": "http://user:hunter2@127.0.0.1:9/?token=hunter2"}
+    with structlog.testing.capture_logs() as logs:
+        async with one_job(tmp_path, params) as job:
+            shown, _ = await deliver(job.context, key=job.key, cancel=asyncio.Event())
+            assert shown["outcome"] == "script_error"
+            (record,) = quarry.lode.open(job.storage).runs()
+    (finished,) = [line for line in logs if line["event"] == "run.finished"]
+    assert finished["message"] == record.outcome.message
+    assert "127.0.0.1:9/?token=***" in finished["message"]
+    assert "hunter2" not in f"{logs} {record.outcome}"

@@ -132,12 +132,16 @@ def test_failed_roots_of_a_seed_list_count_as_failures_only():
     assert result(records, seeded=True, max_failures=MaxFailures(count=2)).exit_code == 5
 
 
+@pytest.mark.clause("RUN-32", "RUN-51")
 def test_a_stopped_crawl_exits_4_whatever_its_root_did():
-    """And says how much was not executed."""
+    """And says how much was not executed; seed lines are no jobs yet, and are counted apart."""
     counts = Counts(admitted=3, succeeded=1, not_executed=2, unread=5)
     done = result([record(1, depth=0)], stopped=True, counts=counts)
     assert (done.exit_code, done.outcome) == (4, "stopped")
-    assert "7 jobs" in done.message
+    assert "2 jobs were not executed" in done.message
+    assert "at least 5 seed lines" in done.message
+    whole = result([record(1, depth=0)], stopped=True, counts=Counts(admitted=1, succeeded=1))
+    assert "seed" not in whole.message
 
 
 @pytest.mark.clause("RUN-31")

@@ -48,49 +48,29 @@ def half_done(site: Site) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.clause("RUN-27")
+@pytest.mark.parametrize("victim", ["worker", "server"])
 @pytest.mark.parametrize(("seed", "wanted"), MOMENTS)
-def test_worker_killed_with_runs_in_flight_loses_and_doubles_nothing(tmp_path, seed, wanted):
-    """Whatever phase the worker dies in, every item is visible once and every count is right."""
+def test_a_kill_with_runs_in_flight_loses_and_doubles_nothing(tmp_path, victim, seed, wanted):
+    """Whatever phase the worker or Redis dies in: every item is visible once and every count is right.
+
+    The private server comes back on its file; workers wait and go on.
+    """
     with serving(0.02) as site, running(tmp_path, *arguments(site.url)) as crawl:
         wait_for(lambda: site.requests, what="the first request")
         hit = kill_in_phase(
-            crawl.worker,
+            getattr(crawl, victim),
             phases=lambda: in_flight(crawl),
             wanted=wanted,
             seed=seed,
             hurry=lambda: half_done(site),
         )
-        print(f"worker killed in phase {hit} (wanted {wanted})")
+        print(f"{victim} killed in phase {hit} (wanted {wanted})")
         done = crawl.wait()
         assert done.code == 0, done.stderr
         result = done.result
         assert_balanced(result["fanout"])
         assert result["fanout"]["succeeded"] == JOBS
         assert result["fanout"]["failed"] == 0
-        assert_exact(crawl.storage, result["crawl"], items=EXPECTED, field="name")
-        assert crawl.left() == []
-
-
-@pytest.mark.slow
-@pytest.mark.clause("RUN-27")
-@pytest.mark.parametrize(("seed", "wanted"), MOMENTS)
-def test_redis_killed_with_runs_in_flight_loses_and_doubles_nothing(tmp_path, seed, wanted):
-    """The private server comes back on its file; workers wait and go on."""
-    with serving(0.02) as site, running(tmp_path, *arguments(site.url)) as crawl:
-        wait_for(lambda: site.requests, what="the first request")
-        hit = kill_in_phase(
-            crawl.server,
-            phases=lambda: in_flight(crawl),
-            wanted=wanted,
-            seed=seed,
-            hurry=lambda: half_done(site),
-        )
-        print(f"redis killed in phase {hit} (wanted {wanted})")
-        done = crawl.wait()
-        assert done.code == 0, done.stderr
-        result = done.result
-        assert_balanced(result["fanout"])
-        assert result["fanout"]["succeeded"] == JOBS
         assert_exact(crawl.storage, result["crawl"], items=EXPECTED, field="name")
         assert crawl.left() == []
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from quarry.cli.query import make_query
+from quarry.cli.result_view import result_lines
 from quarry.types import RunResult
 from tests.e2e.harness import running
 
@@ -46,6 +48,27 @@ def test_the_query_of_the_summary_shows_committed_rows_only(tmp_path):
     query = make_query(msgspec.convert(done.result, RunResult))
     rows = duckdb.sql(query).fetchall()
     assert [row[0] for row in rows] == ["2026-01-01"]
+
+
+@pytest.mark.clause("CLI-18")
+def test_the_query_of_a_crawl_from_seeds_that_is_not_closed_finds_what_is_committed(tmp_path):
+    """Of all its roots, without an index, and without a counter where the ledger was not read."""
+    import duckdb
+
+    seeds = tmp_path / "seeds.ndjson"
+    seeds.write_text('{"n": 1}\n{"n": 2}\n{"n": 3}\n')
+    with running(tmp_path, "--script", SCRIPT, "--seeds", str(seeds), "--run-id", "a:b") as crawl:
+        done = crawl.wait()
+    assert done.code == 0, done.stderr
+    shutil.rmtree(crawl.storage / "datasets/quarry/crawls")
+    part = next(crawl.storage.glob("datasets/quarry/partitions/**/event_type=item/*.parquet"))
+    part.with_name("part-0123456789abcdef01234567-00001.parquet").write_bytes(part.read_bytes())
+    for outcome in ("unfinished", "interrupted", "detached"):
+        left = msgspec.convert({**done.result, "outcome": outcome, "fanout": None}, RunResult)
+        query = make_query(left)
+        assert query is not None
+        assert len({row[0] for row in duckdb.sql(query).fetchall()}) == 3
+    assert result_lines(left, color=False)[0].startswith("crawl a:b")
 
 
 @pytest.mark.clause("RUN-09", "CLI-17")

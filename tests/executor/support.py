@@ -19,6 +19,7 @@ from quarry.ipc import (
     FileWriteAck,
     FrameDecoder,
     Hello,
+    ProxyFrame,
     RunRequest,
     RunResultFrame,
     StderrFrame,
@@ -67,13 +68,16 @@ class Result:
         return self.frames[-1].outcome
 
 
-async def run_single(script, *, job=None, ack=None, env=None, request=None, close_stdin=False, cwd=None):
+async def run_single(
+    script, *, job=None, ack=None, rotate=None, env=None, request=None, close_stdin=False, cwd=None
+):
     """Run a script single-shot.
 
     Args:
         script: Path.
         job: Its job.
         ack: Function from a FileWrite to (ok, key or error); None: all puts succeed.
+        rotate: Function that gives the ``proxy`` of the answer to each ``rotate_proxy``; None: no answers.
         env: Added to the environment.
         request: The whole request instead; bytes are sent as they are.
         close_stdin: End stdin after the request.
@@ -104,6 +108,8 @@ async def run_single(script, *, job=None, ack=None, env=None, request=None, clos
                     ok, text = ack(frame) if ack else (True, f"files/{frame.filename}")
                     answer = {"key": text} if ok else {"error": text}
                     process.stdin.write(encode_frame(FileWriteAck(write_id=frame.write_id, ok=ok, **answer)))
+                elif isinstance(frame, Event) and frame.type == "rotate_proxy" and rotate is not None:
+                    process.stdin.write(encode_frame(ProxyFrame(run_id=frame.run_id, proxy=rotate())))
 
     try:
         async with asyncio.timeout(DEADLINE_S):

@@ -10,7 +10,7 @@ from tests.workers.kit import free_port
 SECRET = "geheim-4711"
 
 
-@pytest.mark.clause("RUN-38")
+@pytest.mark.clause("RUN-38", "CLI-31")
 @pytest.mark.parametrize(
     ("url", "said"),
     [
@@ -21,6 +21,8 @@ SECRET = "geheim-4711"
         ("http://user:{secret}@127.0.0.1:{port}", "not a Redis address"),
         ("redis://:{secret}@:{port}", "no host"),
         ("redis://:{secret}@127.0.0.1:nowhere", "malformed"),
+        ("redis://:a#{secret}@127.0.0.1:{port}/0", "percent-encoded"),
+        ("redis://user:12/{secret}@127.0.0.1:{port}/0", "percent-encoded"),
         ("redis:/{secret}@127.0.0.1", "no host"),
         ("unix://:{secret}@/no/such/socket", "cannot be reached"),
     ],

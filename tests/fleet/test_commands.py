@@ -57,6 +57,7 @@ def test_a_detached_crawl_goes_on_and_can_be_watched_again(tmp_path):
             "--detach",
         )
         assert (left.code, left.result["outcome"], left.result["crawl"]) == (0, "detached", "d1")
+        assert left.result["fanout"]["seeds"] == 1
         wait_for(lambda: fleet.counters("d1").get("succeeded") == 1, what="the root")
         first = fleet.begin("run", "--attach", "d1")
         wait_for(lambda: "in flight" in first.err.read_text(), what="progress of the watcher")
@@ -89,7 +90,7 @@ def test_an_interrupt_of_a_watcher_leaves_the_crawl_to_its_workers(tmp_path):
         assert fleet.quarry("run", "--attach", "i1").result["fanout"]["succeeded"] == 5
 
 
-@pytest.mark.clause("RUN-40")
+@pytest.mark.clause("RUN-40", "CLI-33")
 def test_stop_finishes_what_is_in_flight_and_executes_nothing_more(tmp_path):
     """Exit code 4 of the watcher, which says who stopped it; stopping again changes nothing."""
     gate = tmp_path / "gate"
@@ -111,6 +112,9 @@ def test_stop_finishes_what_is_in_flight_and_executes_nothing_more(tmp_path):
         assert (fanout["succeeded"], fanout["not_executed"], fanout["failed"]) == (4, 7, 0)
         again = fleet.quarry("stop", "s1")
         assert (again.code, again.result["status"]) == (0, "already ended")
+        (listed,) = json.loads(fleet.quarry("list", "crawls").stdout)
+        assert (listed["status"], listed["closed_at"] is not None) == ("stopped", True)
+        assert json.loads(fleet.quarry("inspect", "crawl", "s1").stdout)["state"] == "stopped"
 
 
 @pytest.mark.clause("RUN-40")
@@ -175,7 +179,7 @@ def test_failed_jobs_are_retried_in_a_crawl_of_their_own(tmp_path):
         assert wrong.stderr.count("no job of the crawl") == 2
 
 
-@pytest.mark.clause("LEDGER-30", "LEDGER-41", "RUN-43")
+@pytest.mark.clause("LEDGER-30", "LEDGER-41", "RUN-43", "RUN-50")
 def test_an_ended_crawl_expires_and_can_be_forgotten_an_open_one_cannot(tmp_path):
     """Every key of it has its end from the close on, none before; forget leaves none."""
     gate = tmp_path / "gate"
@@ -187,12 +191,18 @@ def test_an_ended_crawl_expires_and_can_be_forgotten_an_open_one_cannot(tmp_path
         assert {client.pttl(key) for key in client.scan_iter("q:{f1}:*")} == {-1}
         refused = fleet.quarry("forget", "f1")
         assert (refused.code, "quarry stop f1" in refused.stderr) == (64, True)
+        kept = tmp_path / "state" / "quarry" / "crawls" / "f1"
+        assert kept.is_dir()
+        watcher.kill()
         gate.touch()
-        assert watcher.wait().code == 0
+        wait_for(lambda: quarry.lode.open(fleet.storage).summary("f1"), what="the close by its worker")
+        wait_for(lambda: client.zscore("quarry:ended", "f1"), what="its announcement")
+        assert kept.is_dir()
         lives = [client.pttl(key) for key in client.scan_iter("q:{f1}:*")]
         assert lives
         assert all(0 < life <= 7 * 24 * 3600 * 1000 for life in lives)
         assert fleet.quarry("forget", "f1").code == 0
+        assert not kept.exists()
         assert list(client.scan_iter("q:{f1}:*")) == []
         assert fleet.quarry("forget", "f1").code == 1
         assert json.loads(fleet.quarry("list", "crawls").stdout) == []

@@ -142,7 +142,7 @@ def test_a_script_of_the_browser_profile_runs_on_browser_workers_only(tmp_path):
         assert by == {"page.py": "pages", "leaf.py": "plain"}
 
 
-@pytest.mark.clause("RUN-45", "RUN-44")
+@pytest.mark.clause("RUN-45", "RUN-44", "RUN-50")
 def test_a_crawl_of_one_machine_goes_on_after_its_command_was_killed(tmp_path):
     """Same ledger, same bounds: every job once, none lost; a second resume has nothing to do."""
     gate = tmp_path / "gate"
@@ -154,6 +154,9 @@ def test_a_crawl_of_one_machine_goes_on_after_its_command_was_killed(tmp_path):
             "run", "--script", SCRIPT, "--seeds", str(seeds), "--run-id", "z1", "--parallel", "4"
         )
         wait_for(lambda: list(fleet.storage.glob("datasets/quarry/live/*/*/*")), what="runs in flight")
+        beside = fleet.quarry("run", "--resume", "z1")
+        assert (beside.code, beside.stdout) == (64, "")
+        assert "still running crawl z1" in beside.stderr
         os.kill(command.pid, signal.SIGKILL)
         command.process.wait()
         server = fleet._server
@@ -167,13 +170,14 @@ def test_a_crawl_of_one_machine_goes_on_after_its_command_was_killed(tmp_path):
         reader = quarry.lode.open(fleet.storage)
         assert reader.scan(event_type="item", crawl="z1").num_rows == 60
         assert reader.verify() == []
+        assert list((tmp_path / "state" / "quarry" / "crawls").iterdir()) == []
         again = fleet.quarry("run", "--resume", "z1")
         assert again.code == 64
         assert "nothing of it to go on with" in again.stderr
         shutil.rmtree(fleet.storage)
 
 
-@pytest.mark.clause("LODE-35")
+@pytest.mark.clause("LODE-35", "LODE-36")
 def test_storage_that_is_moved_away_is_not_made_anew(tmp_path):
     """No record is put where nobody finds it, and no job is settled: they wait until it is back."""
     gate = tmp_path / "gate"
@@ -191,3 +195,11 @@ def test_storage_that_is_moved_away_is_not_made_anew(tmp_path):
         assert (counters["succeeded"], counters["failed"]) == (1, 0)
         assert list(fleet.storage.glob("datasets/quarry/runs/*/*/*.json")) == []
         assert len(quarry.lode.open(away).runs(crawl="y1")) == 1
+        # Until the third has given up too: it would write into what is removed here.
+        wait_for(
+            lambda: fleet.log("w0").count('"event": "delivery.failed"') >= 3, what="the end of all three"
+        )
+        shutil.rmtree(fleet.storage, ignore_errors=True)
+        away.rename(fleet.storage)
+        wait_for(lambda: fleet.counters("y1").get("succeeded") == 7, what="all runs, once it is back")
+        assert quarry.lode.open(fleet.storage).verify() == []

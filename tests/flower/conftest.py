@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.flower.fleet import Fleet, free_port, wait_for
+from tests.flower.fleet import Fleet, wait_for
+from tests.workers.kit import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

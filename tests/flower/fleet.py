@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ from quarry.scheduler import Bounds, CrawlRegistry, Ledger
 from tests.e2e.harness import tree
 from tests.local_site import Answer, LocalSite
 from tests.services import require_service
+from tests.workers.kit import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -47,13 +47,6 @@ def wait_for(condition: Callable[[], Any], what: str, *, timeout_s: float = 90) 
             return value
         assert time.monotonic() < deadline, f"waited {timeout_s:g} s for {what}"
         time.sleep(0.05)
-
-
-def free_port() -> int:
-    """A port on loopback that nobody has at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def run_apart(work: Callable[[], Coroutine[Any, Any, T]]) -> T:

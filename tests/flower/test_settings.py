@@ -57,7 +57,7 @@ def test_its_memory_is_bounded():
 @pytest.mark.clause("METRICS-08")
 @pytest.mark.parametrize(
     ("broker", "told"),
-    [("", "no broker: set QUARRY_BROKER"), (f"amqp://x:{SECRET}@localhost", "amqp:// is not served")],
+    [("", "no broker: set QUARRY_BROKER"), (f"amqp://x:{SECRET}@localhost", "not a Redis address")],
 )
 def test_without_a_broker_it_ends_with_one_sentence(tmp_path, broker, told):
     done = subprocess.run(

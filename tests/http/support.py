@@ -14,7 +14,7 @@ class Server:
         self.bodies = []
         self.connections = 0
         self.failures = {}
-        self._writers = set()
+        self._handlers = set()
 
     async def __aenter__(self):
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0, backlog=256)
@@ -24,8 +24,9 @@ class Server:
 
     async def __aexit__(self, *_):
         self._server.close()
-        for writer in self._writers:
-            writer.close()
+        for handler in self._handlers:
+            handler.cancel()
+        await asyncio.gather(*self._handlers)
 
     def headers(self, index=-1):
         """Headers of a request, names in small letters."""
@@ -38,7 +39,8 @@ class Server:
 
     async def _connected(self, reader, writer):
         self.connections += 1
-        self._writers.add(writer)
+        handler = asyncio.current_task()
+        self._handlers.add(handler)
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -47,10 +49,10 @@ class Server:
                 self.bodies.append(await reader.readexactly(length))
                 if not await self._answer(head, writer):
                     break
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
             pass
         finally:
-            self._writers.discard(writer)
+            self._handlers.discard(handler)
             writer.close()
 
     async def _answer(self, head, writer):
@@ -80,6 +82,8 @@ class Server:
             headers, body = ["Content-Encoding: gzip"], gzip.compress(b"z" * 100_000)
         elif path == "/page":
             body = b"x" * 20_000
+        elif path.startswith("/status/"):
+            status = f"{path.removeprefix('/status/')} As Asked"
         elif path == "/missing":
             status = "404 Not Found"
         elif path == "/json":

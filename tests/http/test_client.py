@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from quarry.http import FetchError, Http, HttpStatusError, ProxyAddress
+from quarry.http import FetchError, Http, HttpStatusError, endpoint_of
 from quarry.http.curl import CurlTransport
 from tests.http.support import Server
 
@@ -262,17 +262,17 @@ async def test_the_environment_names_no_proxy(server, http, monkeypatch):
     assert (await http.get(server.url)).content == b"hello"
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    proxied = Http(http._transport, proxy=ProxyAddress(protocol="http", host="127.0.0.1", port=closed_port()))
+    dead = endpoint_of({"protocol": "http", "host": "127.0.0.1", "port": closed_port()})
+    proxied = Http(http._transport, proxy=dead)
     with pytest.raises(FetchError) as raised:
         await proxied.get(server.url, retries=0)
-    assert raised.value.kind == "connect"
+    assert raised.value.kind == "proxy"
 
 
 async def test_the_runs_proxy_is_used_and_its_password_kept(server, transport):
     """A request through a proxy carries the whole URL and the credentials; errors carry neither."""
-    address = ProxyAddress(
-        protocol="http", host="127.0.0.1", port=server.port, username="u", password="pa:ss@"
-    )
+    credentials = {"username": "u", "password": "pa:ss@"}
+    address = endpoint_of({"protocol": "http", "host": "127.0.0.1", "port": server.port, **credentials})
     http = client(transport, proxy=address)
     assert (await http.get("http://elsewhere.test/page")).status_code == 200
     assert server.line() == "GET http://elsewhere.test/page HTTP/1.1"
@@ -282,7 +282,7 @@ async def test_the_runs_proxy_is_used_and_its_password_kept(server, transport):
     await http.get(f"{server.url}/page")
     assert server.line() == "GET /page HTTP/1.1"
     assert "proxy-authorization" not in server.headers()
-    dead = ProxyAddress(protocol="socks5", host="::1", port=closed_port(), username="u", password="pa:ss@")
+    dead = endpoint_of({"protocol": "socks5", "host": "::1", "port": closed_port(), **credentials})
     with pytest.raises(FetchError) as raised:
         await client(transport, proxy=dead).get("http://elsewhere.test/", retries=0)
     assert "pa:ss@" not in str(raised.value)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from quarry.http import FetchError, Headers, ProxyAddress, Response
+from quarry.http import FetchError, Headers, Response, endpoint_of, proxy_address
 from quarry.http.charset import find_encoding
 from quarry.http.cookies import CookieStore
 from quarry.http.headers import parse_headers
@@ -160,13 +160,15 @@ def test_what_is_tried_again():
     assert not may_retry(broken, "GET", tried=3, retries=2)
     assert not may_retry(broken, "POST", tried=1, retries=2)
     assert not may_retry(FetchError("x", kind="timeout", url=""), "GET", tried=1, retries=2)
+    lasting = FetchError("x", kind="proxy", url="", lasting=True)
+    assert not lasting.retryable
+    assert not may_retry(lasting, "GET", tried=1, retries=2)
 
 
 def test_a_proxy_reads_as_an_address_without_password():
     """SOCKS5 leaves names to the proxy; IPv6 addresses get brackets."""
-    proxy = ProxyAddress.of(
-        {"protocol": "socks5", "host": "::1", "port": 1080, "username": "u", "password": "p"}
-    )
-    assert proxy.address == "socks5h://[::1]:1080"
+    proxy = endpoint_of({"protocol": "socks5", "host": "::1", "port": 1080, "username": "u", "password": "p"})
+    assert proxy_address(proxy) == "socks5h://[::1]:1080"
     assert proxy.public() == {"protocol": "socks5", "host": "::1", "port": 1080, "username": "u"}
     assert "'p'" not in repr(proxy)
+    assert proxy.password.reveal() == "p"

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.flower.fleet import Fleet, free_port, wait_for
+from tests.flower.fleet import Fleet, wait_for
+from tests.workers.kit import free_port
 
 if TYPE_CHECKING:
     import subprocess

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from ruamel.yaml import YAML
 
-from tests.flower.fleet import ROOT, Fleet, free_port, wait_for
+from tests.flower.fleet import ROOT, Fleet, wait_for
 from tests.metrics.conftest import Served, scrape
 from tests.services import require_service
+from tests.workers.kit import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,8 +14,9 @@ from quarry.crawl.fleet_figures import QUEUES, FleetReader
 from quarry.redisio import make_client
 from quarry.scheduler import CrawlRegistry
 from quarry.tasks.app import BROWSER_QUEUE, HTTP_QUEUE
-from tests.flower.fleet import SECRET, free_port, wait_for
+from tests.flower.fleet import SECRET, wait_for
 from tests.metrics.conftest import scrape
+from tests.workers.kit import free_port
 
 pytestmark = pytest.mark.slow
 

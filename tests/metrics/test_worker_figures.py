@@ -8,8 +8,8 @@ from quarry.crawl.figures import NoFigures, open_figures
 from quarry.errors import ConfigError
 from quarry.metrics.worker import WorkerFigures
 from quarry.types import OutcomeStatus
-from tests.flower.fleet import free_port
 from tests.metrics.conftest import scrape
+from tests.workers.kit import free_port
 
 
 @pytest.fixture

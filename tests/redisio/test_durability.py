@@ -9,7 +9,7 @@ import pytest
 from redis.exceptions import NoPermissionError
 
 from quarry.redisio import RedisUnavailableError, make_client, make_durable
-from quarry.redisio.durability import LOCK_KEY, SETTLED_S
+from quarry.redisio.durability import FORMER_KEY, LOCK_KEY, SETTLED_S
 
 
 def steps(client, key="mark"):
@@ -53,6 +53,38 @@ async def test_a_write_that_fails_leaves_the_setting_as_it_was(client):
         await make_durable(client, write=write, read=steps(client)["read"], token="t")
     assert (await client.config_get("appendfsync"))["appendfsync"] == "everysec"
     assert await client.exists(LOCK_KEY) == 0
+
+
+@pytest.mark.clause("LEDGER-36")
+async def test_a_switch_that_was_left_in_place_is_undone_by_the_next(server, client):
+    """Its holder could not switch back: the next one finds `always` and knows what it was before."""
+    access = {"enabled": True, "passwords": ["+x"], "keys": "*"}
+    await client.acl_setuser("holder", **access, commands=["+@all"])
+    holder = make_client(server.url.replace("unix://", "unix://holder:x@"))
+
+    async def write():
+        await client.acl_setuser("holder", **access, commands=["+@all", "-config"])
+
+    with pytest.raises(NoPermissionError):
+        await make_durable(holder, write=write, read=steps(client)["read"], token="t")
+    await holder.aclose()
+    assert (await client.config_get("appendfsync"))["appendfsync"] == "always"
+    for token in ("next", "after"):
+        await make_durable(client, **steps(client), token=token)
+        assert (await client.config_get("appendfsync"))["appendfsync"] == "everysec"
+        assert await client.exists(LOCK_KEY, FORMER_KEY) == 0
+
+
+@pytest.mark.clause("LEDGER-36")
+@pytest.mark.parametrize("note", [None, "another-server no"])
+async def test_a_setting_that_is_the_servers_own_is_kept(client, note):
+    """`always` of its configuration stays; what was noted of a server that is no more does not count."""
+    await client.config_set("appendfsync", "always")
+    if note is not None:
+        await client.set(FORMER_KEY, note)
+    await make_durable(client, **steps(client), token="t")
+    assert (await client.config_get("appendfsync"))["appendfsync"] == "always"
+    assert await client.exists(LOCK_KEY, FORMER_KEY) == 0
 
 
 async def test_a_server_without_a_file_is_not_waited_for(client):

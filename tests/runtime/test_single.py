@@ -12,6 +12,8 @@ import pytest
 
 from quarry.errors import ConfigError, LeaseLostError
 from quarry.runtime import SingleShot
+from quarry.types import Secret
+from quarry.types.proxy import Endpoint
 from tests.runtime.support import MemoryFiles, MemoryPolicy, alive, descendants, make_spec, rss_bytes, until
 
 
@@ -197,7 +199,8 @@ async def test_stdin_is_closed_after_stdout(foreign):
 @pytest.mark.clause("RUN-08")
 async def test_stderr_is_drained_and_bounded(foreign):
     """Much stderr blocks nobody; the last 64 KiB stay, without the proxy's password."""
-    report, _ = await run(foreign, "stderr_flood", proxy={"host": "h", "password": "pw-secret-1"})
+    proxy = Endpoint(protocol="http", host="h", port=1, username="u", password=Secret("pw-secret-1"))
+    report, _ = await run(foreign, "stderr_flood", proxy=proxy)
     assert report.outcome.status == "success"
     assert len(report.stderr_tail) <= 64 * 1024
     assert report.stderr_tail.endswith("line 19999 of much\nwith ***\n")

@@ -30,6 +30,9 @@ class MemoryChannel:
         self.events.append((event_type, payload))
         self.log.append(event_type)
 
+    async def rotate_proxy(self, payload):
+        await self.send_event("rotate_proxy", payload)
+
     async def send_chunk(self, artifact_id, *, seq, is_last, data):
         self.chunks.append((artifact_id, seq, is_last, data))
         self.log.append("chunk")

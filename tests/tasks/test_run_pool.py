@@ -13,6 +13,7 @@ from celery.worker import state as worker_state
 from engine_kit import Bench, alive, raw_envelope, wait_for
 
 from quarry.errors import EngineError
+from quarry.redisio import client_url
 from quarry.tasks.app import make_app
 from quarry.tasks.job import Job
 from quarry.tasks.pool import RunPool
@@ -329,6 +330,6 @@ def test_a_deliverer_that_cannot_start_is_a_clear_error(bench: Bench) -> None:
 def test_the_deliverer_gets_the_address_and_the_capacity(bench: Bench, worker: EmbeddedWorker) -> None:
     """The factory is called with redis-py's URL and the concurrency, once a process."""
     (start,) = bench.noted("life")
-    assert start == f"start {worker.pid} {bench.url} 16"
+    assert start == f"start {worker.pid} {client_url(bench.url)} 16"
     assert alive(worker.pid or 0)
     assert os.getpgid(worker.pid or 0) == worker.pid

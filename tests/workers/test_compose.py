@@ -11,6 +11,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from ruamel.yaml import YAML
 
 from tests.services import require_service
 from tests.workers import compose
@@ -51,6 +52,34 @@ def test_everything_is_published_on_loopback():
     """Redis, Flower and metrics ask for no password: none may be reachable from elsewhere by default."""
     for service in compose.interpolate(compose.load(), {})["services"].values():
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
+
+
+@pytest.mark.clause("FLEET-12")
+@pytest.mark.parametrize("environ", [{}, {"HTTP_METRICS_PORT": "7001", "BROWSER_METRICS_PORT": "7002"}])
+def test_prometheus_scrapes_the_ports_on_which_workers_serve(environ):
+    """Also where they were moved; by default they are those of the file for a fleet without containers."""
+    file = compose.interpolate(compose.load(), environ)
+    jobs = _jobs(file["configs"]["prometheus"]["content"])
+    scraped = {
+        tuple(place["names"]): str(place["port"]) for place in jobs["quarry-workers"]["dns_sd_configs"]
+    }
+    served = {
+        (name,): service["environment"]["QUARRY_METRICS_PORT"]
+        for name, service in file["services"].items()
+        if "QUARRY_METRICS_PORT" in service.get("environment", {})
+    }
+    assert scraped == served
+    if not environ:
+        plain = _jobs((ROOT / "workers" / "prometheus.yml").read_text())
+        ports = {job: made["static_configs"][0]["targets"][0].split(":")[1] for job, made in plain.items()}
+        assert ports == {"quarry": "9108", "quarry-workers": "9109"}
+        assert set(served.values()) == {"9109"}
+        assert jobs["quarry"]["static_configs"][0]["targets"] == ["metrics:9108"]
+
+
+def _jobs(text):
+    """The scrape jobs of a Prometheus configuration, by name."""
+    return {job["job_name"]: job for job in YAML(typ="safe").load(text)["scrape_configs"]}
 
 
 @pytest.mark.clause("FLEET-11")

@@ -38,8 +38,8 @@ def test_no_broker(module):
 @pytest.mark.parametrize(
     ("env", "said"),
     [
-        ({"QUARRY_BROKER": "amqp://u:hunter2@h"}, "amqp:// is not served"),
-        ({"QUARRY_BROKER": "redis://:hunter2@h:port/0"}, "not a Redis address"),
+        ({"QUARRY_BROKER": "amqp://u:hunter2@h"}, "not a Redis address"),
+        ({"QUARRY_BROKER": "redis://:hunter2@h:port/0"}, "malformed"),
         ({"QUARRY_BROKER": "redis://h/0", "CELERY_BROKER_URL": "redis://other/0"}, "different brokers"),
         ({"QUARRY_BROKER": "redis://h/0", "QUARRY_WORKER_GRACE": "soon"}, "QUARRY_WORKER_GRACE"),
     ],

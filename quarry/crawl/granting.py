@@ -1,0 +1,119 @@
+"""What a run needs and its crawl must not hold: an endpoint with its password, the secrets of its job."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from quarry.config.pool_strategy import with_strategy
+from quarry.proxy import Circumstances
+from quarry.runtime.job_secrets import find_references, resolve
+from quarry.types import Outcome, OutcomeStatus, Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from quarry.crawl.plan import CrawlPlan, JobPayload
+    from quarry.proxy import Rotation, RunProxy
+    from quarry.types.proxy import ProxyPool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grant:
+    """What one run got.
+
+    Attributes:
+        params: Its job, the secrets in place.
+        secrets: Those, by name.
+        proxy: Its endpoints; None where it has no pool.
+    """
+
+    params: Any = field(repr=False)
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
+    proxy: RunProxy | None = None
+
+
+class Granting:
+    """The pools and secrets of this machine.
+
+    Args:
+        pools: By name, as this machine's configuration defines them.
+        secret_of: Gives a secret by its name; None where there is none.
+        rotation: Gives endpoints; None where this process has no pools.
+        host: Name of this machine, for messages.
+    """
+
+    def __init__(
+        self,
+        *,
+        pools: Mapping[str, ProxyPool] | None = None,
+        secret_of: Callable[[str], Secret | None] = lambda _name: None,
+        rotation: Rotation | None = None,
+        host: str | None = None,
+    ) -> None:
+        self._pools = dict(pools or {})
+        self._secret_of = secret_of
+        self._rotation = rotation
+        self._host = host or socket.gethostname()
+        self._known: dict[tuple[str, str | None], ProxyPool] = {}
+
+    async def grant(self, plan: CrawlPlan, key: str, job: JobPayload) -> Grant | Outcome:
+        """Look up what a run needs.
+
+        Returns:
+            It, or how the run ends instead.
+
+        Raises:
+            QuarryError: The store of the pools is away: the run is delivered again.
+        """
+        names = find_references(job.params)
+        found = {name: self._secret_of(name) for name in names}
+        missing = [name for name, secret in found.items() if secret is None]
+        if missing:
+            return _refused(
+                "unknown_secret",
+                f"no secret {', '.join(map(repr, missing))} on {self._host}: set QUARRY_SECRET_NAME in the"
+                " worker's environment, or secrets: in its configuration",
+            )
+        pool = self._pool_of(plan, job)
+        if isinstance(pool, Outcome):
+            return pool
+        secrets = {name: secret for name, secret in found.items() if secret is not None}
+        params = resolve(job.params, secrets) if secrets else job.params
+        if pool is None or self._rotation is None:
+            return Grant(params=params, secrets=secrets)
+        circumstances = Circumstances.of(
+            key,
+            job.params,
+            sticky_key=plan.proxy_sticky_key,
+            domain=plan.proxy_domain,
+            origin=plan.proxy_origin,
+        )
+        return Grant(params=params, secrets=secrets, proxy=await self._rotation.take(pool, circumstances))
+
+    def _pool_of(self, plan: CrawlPlan, job: JobPayload) -> ProxyPool | Outcome | None:
+        if job.proxy is None:
+            return None
+        wanted = plan.proxies.get(job.proxy)
+        own = self._pools.get(job.proxy)
+        if own is None or wanted is None:
+            return _refused(
+                "unknown_proxy_pool",
+                f"{self._host} has no proxy pool {job.proxy!r}: define it in the file that QUARRY_CONFIG"
+                " names there",
+            )
+        pool = self._known.get((job.proxy, wanted.strategy))
+        if pool is None:
+            pool = self._known[job.proxy, wanted.strategy] = with_strategy(own, wanted.strategy)
+        if pool.digest != wanted.digest:
+            return _refused(
+                "proxy_mismatch",
+                f"proxy pool {job.proxy!r} on {self._host} is not the crawl's: another list of endpoints,"
+                " order, strategy or window; give all machines one definition",
+            )
+        return pool
+
+
+def _refused(error_type: str, message: str) -> Outcome:
+    return Outcome(status=OutcomeStatus.EXECUTOR_CRASH, message=message, error_type=error_type)

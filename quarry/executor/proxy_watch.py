@@ -1,0 +1,108 @@
+"""Whose fault it is that a page's request through a proxy failed, and how many it carried."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from quarry.http import is_doubtful
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.async_api import BrowserContext, Request
+
+    from quarry.http import ProxyUse, Transport
+    from quarry.types.proxy import Endpoint
+
+_PROXY_ERROR = re.compile(
+    r"net::ERR_(?:PROXY_\w+|INVALID_AUTH_CREDENTIALS|\w*_PROXY_AUTH\w*|HTTPS_PROXY_TUNNEL\w*"
+    r"|MANDATORY_PROXY_CONFIGURATION_FAILED|NO_SUPPORTED_PROXIES)"
+)
+_TUNNEL_ERRORS = frozenset({"net::ERR_TUNNEL_CONNECTION_FAILED", "net::ERR_SOCKS_CONNECTION_FAILED"})
+
+MAX_QUESTIONS = 8
+"""Tunnels that a run asks for at its end; what is not asked about counts as Chromium tells it."""
+
+
+class ProxyWatch:
+    """Counts what the browser contexts of a run say of their proxies: all requests of all pages.
+
+    A request whose response has come counts as carried, one that failed for the proxy's fault as failed.
+    Chromium's words leave two cases open, and the proxy is asked about these once the run has ended: a tunnel
+    that could not be made (it may be the target that can't be reached), and a 401 or 407 over plain HTTP.
+
+    Args:
+        use: Takes the figures.
+        transport: Gives the process's HTTP transport, which asks.
+    """
+
+    def __init__(self, use: ProxyUse, transport: Callable[[], Transport]) -> None:
+        self._use = use
+        self._transport = transport
+        self._tunnels: Counter[tuple[Endpoint, str]] = Counter()
+        self._doubtful: dict[tuple[Endpoint, int, str], list[float]] = {}
+
+    def follow(self, context: BrowserContext, proxy: Endpoint) -> None:
+        """Listen to a context that goes through a proxy."""
+        statuses: dict[Request, int] = {}
+
+        def on_response(response: Any) -> None:
+            if is_doubtful(response.status, response.url, proxy):
+                statuses[response.request] = response.status
+
+        def on_finished(request: Request) -> None:
+            latency_ms = max(0.0, request.timing["responseEnd"])
+            status = statuses.pop(request, None)
+            if status is None:
+                self._use.carried(proxy, latency_ms)
+            else:
+                self._doubtful.setdefault((proxy, status, _origin(request.url)), []).append(latency_ms)
+
+        def on_failed(request: Request) -> None:
+            statuses.pop(request, None)
+            failure = request.failure or ""
+            if failure in _TUNNEL_ERRORS:
+                self._tunnels[proxy, _origin(request.url)] += 1
+            elif _PROXY_ERROR.fullmatch(failure):
+                self._use.failed(proxy)
+
+        context.on("response", on_response)
+        context.on("requestfinished", on_finished)
+        context.on("requestfailed", on_failed)
+
+    async def settle(self) -> None:
+        """Ask about the open cases, when the run has ended; each question ends by itself in time."""
+        tunnels, self._tunnels = self._tunnels, Counter()
+        doubtful, self._doubtful = self._doubtful, {}
+        asked = list(tunnels.items())
+        for (proxy, _), requests in asked[MAX_QUESTIONS:]:
+            self._use.failed(proxy, requests)
+        await asyncio.gather(
+            *(
+                self._settle_tunnel(proxy, origin, requests)
+                for (proxy, origin), requests in asked[:MAX_QUESTIONS]
+            ),
+            *(self._settle_status(*case, latencies) for case, latencies in doubtful.items()),
+            return_exceptions=True,  # figures decide no run
+        )
+
+    async def _settle_tunnel(self, proxy: Endpoint, origin: str, requests: int) -> None:
+        tunnel = await self._transport().try_tunnel(proxy, origin)
+        if tunnel.stood or tunnel.by_proxy:
+            self._use.failed(proxy, requests)
+
+    async def _settle_status(self, proxy: Endpoint, status: int, origin: str, latencies: list[float]) -> None:
+        if await self._transport().refuses_credentials(proxy, origin, status):
+            self._use.failed(proxy, len(latencies))
+            return
+        for latency_ms in latencies:
+            self._use.carried(proxy, latency_ms)
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/"

@@ -1,0 +1,94 @@
+"""Whose 401 or 407 it is that came back over plain HTTP.
+
+There a proxy answers in the target's place, and some (tinyproxy among them) refuse wrong credentials with a
+401 that looks like the target's; a target may say 407. So the proxy is asked for a tunnel to the same host
+and port: what it answers to CONNECT comes from itself. The verdict is about the credentials, so it holds for
+every target of the endpoint.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import time
+from typing import TYPE_CHECKING
+
+from quarry.http.transport import Tunnel
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from quarry.types.proxy import Endpoint
+
+REMEMBERED_S = 60.0
+"""How long a verdict holds: a target that says 401 to every request costs one question a minute."""
+
+MAX_ENDPOINTS = 1024
+"""Verdicts kept; the oldest goes first."""
+
+_UNAUTHORISED = 401
+_PROXY_AUTHENTICATION = 407
+
+
+def is_doubtful(status: int, url: str, endpoint: Endpoint | None) -> bool:
+    """Say whether a response may be the proxy's own refusal of the credentials.
+
+    Args:
+        status: Of the response.
+        url: That it answers.
+        endpoint: That it came through.
+    """
+    if endpoint is None or endpoint.protocol == "socks5" or url[:5].lower() != "http:":
+        return False
+    return status == _PROXY_AUTHENTICATION or (status == _UNAUTHORISED and endpoint.username is not None)
+
+
+class Doubts:
+    """Asks each endpoint once in `REMEMBERED_S`, however many doubtful responses come.
+
+    Args:
+        clock: Seconds, monotonic.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._verdicts: dict[Endpoint, tuple[float, asyncio.Task[Tunnel]]] = {}
+
+    def close(self) -> None:
+        """Give up the questions under way."""
+        for _, task in self._verdicts.values():
+            task.cancel()
+
+    async def refused(self, endpoint: Endpoint, status: int, ask: Callable[[], Awaitable[Tunnel]]) -> bool:
+        """Say whether the proxy has refused the credentials.
+
+        Args:
+            endpoint: The proxy.
+            status: Of the doubtful response, 401 or 407.
+            ask: Asks it for a tunnel.
+        """
+        tunnel = await self._answer(endpoint, ask)
+        if tunnel.answer in {_UNAUTHORISED, _PROXY_AUTHENTICATION}:
+            return True
+        # A proxy that makes no tunnels, or can't be asked any more, proves nothing: each is what it says.
+        accepted = tunnel.stood or (tunnel.answer != 0 and not tunnel.by_proxy)
+        return status == _PROXY_AUTHENTICATION and not accepted
+
+    async def _answer(self, endpoint: Endpoint, ask: Callable[[], Awaitable[Tunnel]]) -> Tunnel:
+        now = self._clock()
+        asked, task = self._verdicts.get(endpoint, (0.0, None))
+        if task is None or now - asked >= REMEMBERED_S:
+            self._verdicts.pop(endpoint, None)
+            while len(self._verdicts) >= MAX_ENDPOINTS:
+                del self._verdicts[next(iter(self._verdicts))]
+            # In a context of its own: the run that asked first may end before the others have their answer.
+            task = asyncio.get_running_loop().create_task(_safely(ask), context=contextvars.Context())
+            self._verdicts[endpoint] = (now, task)
+        return await asyncio.shield(task)
+
+
+async def _safely(ask: Callable[[], Awaitable[Tunnel]]) -> Tunnel:
+    try:
+        return await ask()
+    except Exception:  # noqa: BLE001 - no answer is an answer here; the response stays what it was
+        return Tunnel(stood=False)

@@ -1,0 +1,83 @@
+"""Whose fault a failure through a proxy is: the rule by itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from quarry.http.blame import Trace, find_blame
+
+
+def trace(code, protocol="http", **known):
+    """A transfer over one new connection."""
+    return Trace(
+        code=code, protocol=protocol, **{"tunnelled": False, "connections": 1, "reached": True, **known}
+    )
+
+
+OF_THE_PROXY = {
+    "its name is unknown": trace(5, connections=0, reached=False),
+    "it refuses the connection": trace(7, connections=0, reached=False),
+    "a socks proxy refuses the connection": trace(7, "socks5", connections=0, reached=False),
+    "no connection in time": trace(28, connections=0, reached=False),
+    "no TLS in time": trace(28, "https", reached=False, proxy_verified=False),
+    "its TLS fails": trace(35, "https", proxy_verified=False),
+    "its certificate is bad": trace(60, "https", tunnelled=True, proxy_verified=False),
+    "it breaks off before it answers CONNECT": trace(56, tunnelled=True),
+    "other credentials": trace(7, tunnelled=True, answer=407),
+    "other credentials, as tinyproxy says it": trace(7, tunnelled=True, answer=401),
+    "another libcurl gives another code": trace(56, tunnelled=True, answer=407),
+    "a port that it does not connect to": trace(7, tunnelled=True, answer=403),
+    "CONNECT is unknown to it": trace(7, tunnelled=True, answer=405),
+    "socks: user rejected": trace(97, "socks5", socks=33),
+    "socks: no acceptable method": trace(97, "socks5", socks=12),
+    "socks: not allowed by its rules": trace(97, "socks5", socks=23),
+    "socks: closed in the handshake": trace(97, "socks5", socks=15),
+    "socks: no SOCKS at all": trace(97, "socks5", socks=2),
+}
+
+OF_THE_TARGET = {
+    "it is slow": trace(28),
+    "it is slow, over an old connection": trace(28, connections=0),
+    "no answer to CONNECT in time": trace(28, tunnelled=True, reached=False),
+    "its certificate is bad": trace(60, tunnelled=True, answer=200),
+    "its certificate is bad, behind an https proxy": trace(60, "https", tunnelled=True, answer=200),
+    "its certificate is bad, behind socks": trace(60, "socks5"),
+    "it breaks off": trace(52),
+    "it breaks off in the tunnel": trace(56, tunnelled=True, answer=200),
+    "it breaks off in an old tunnel": trace(56, tunnelled=True, connections=0),
+    "the authorities' file is missing": trace(77, "https", proxy_verified=False),
+    "too many redirects": trace(47),
+}
+
+UNREACHABLE = {
+    **{f"CONNECT {status}": trace(7, tunnelled=True, answer=status) for status in (500, 502, 503, 504)},
+    **{f"socks {error}": trace(97, "socks5", socks=error) for error in (19, 20, 21, 22, 24)},
+}
+
+
+@pytest.mark.clause("PROXY-18")
+@pytest.mark.parametrize("case", OF_THE_PROXY)
+def test_failures_of_the_proxy(case):
+    """They are of kind proxy; only what says so of the credentials or the target can't be mended by trying again."""
+    blame = find_blame(OF_THE_PROXY[case])
+    assert blame is not None
+    assert blame.kind == "proxy"
+    assert blame.lasting is (
+        OF_THE_PROXY[case].answer in {401, 403, 407} or OF_THE_PROXY[case].socks in {12, 23, 33}
+    )
+
+
+@pytest.mark.clause("PROXY-18")
+@pytest.mark.parametrize("case", OF_THE_TARGET)
+def test_failures_of_the_target(case):
+    """They are what they are without a proxy."""
+    assert find_blame(OF_THE_TARGET[case]) is None
+
+
+@pytest.mark.clause("PROXY-18")
+@pytest.mark.parametrize("case", UNREACHABLE)
+def test_a_target_that_the_proxy_cant_reach(case):
+    """It is the target's, and reads as a connection that could not be made."""
+    blame = find_blame(UNREACHABLE[case])
+    assert blame is not None
+    assert (blame.kind, blame.lasting) == ("connect", False)

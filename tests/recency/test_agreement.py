@@ -1,0 +1,147 @@
+"""Both stores answer alike, and keep each strategy's promise, under random pools, windows and interleavings."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from quarry.recency import MemoryRecency, RedisRecency
+from quarry.redisio import make_client
+from quarry.testing import make_pool
+from quarry.types.proxy import Health, Sticky
+from quarry.types.rotation import Ask, ProxyReport
+
+_DICE = st.integers(0, 2**32 - 1)
+_HEALTH = st.builds(
+    Health,
+    enabled=st.booleans(),
+    failures=st.integers(1, 3),
+    window_ms=st.just(500),
+    rest_ms=st.sampled_from([1, 300]),
+    max_rest_ms=st.just(2000),
+    trial_ms=st.just(400),
+    ban_ms=st.just(300),
+)
+
+
+@st.composite
+def _pools(draw):
+    size, strategy = draw(st.integers(1, 9)), draw(st.sampled_from(["round_robin", "random", "sticky"]))
+    window = draw(st.integers(0, size + 2)) if strategy == "random" else 0
+    sticky = Sticky(ttl_ms=draw(st.sampled_from([200, 5000]))) if strategy == "sticky" else None
+    return make_pool(size, strategy=strategy, window=window, sticky=sticky, health=draw(_HEALTH))
+
+
+@st.composite
+def _programs(draw):
+    pool = draw(_pools())
+    positions = st.integers(0, len(pool.endpoints) - 1)
+    choose = st.tuples(
+        st.just("choose"),
+        st.sampled_from(["k1", "k2", "k3"]),
+        st.sets(positions, max_size=2),
+        st.sampled_from([None, "a", "b"]),
+        _DICE,
+    )
+    report = st.tuples(
+        st.just("report"),
+        st.integers(1, 6),
+        st.sampled_from([(1, 0), (0, 1), (0, 3), (2, 1), (0, 0)]),
+        st.sampled_from([None, None, "a"]),
+        _DICE,
+    )
+    wait = st.tuples(st.just("wait"), st.sampled_from([1, 99, 150, 1000, 6000]))
+    return pool, draw(st.lists(st.one_of(choose, choose, report, wait), max_size=40))
+
+
+def _ask(pool, key, given_up, domain, dice):
+    return Ask(
+        order="random" if pool.strategy == "random" else "next",
+        window=pool.recency_window,
+        sticky=key if pool.sticky else None,
+        sticky_ttl_ms=pool.sticky.ttl_ms if pool.sticky else 1,
+        exclude=tuple(sorted(given_up)),
+        domain=domain,
+        dice=dice,
+    )
+
+
+class _Pair:
+    """A pool in memory and in Redis, at one time."""
+
+    def __init__(self, client):
+        self.now = 1_700_000_000_000
+        self.memory = MemoryRecency(lambda: self.now)
+        self.redis = RedisRecency(client, clock_ms=lambda: self.now)
+
+    async def both(self, step):
+        expected, found = await step(self.memory), await step(self.redis)
+        assert found == expected
+        return found
+
+
+async def _play(server, pool, program):
+    client = make_client(server.url)
+    try:
+        await client.flushall()
+        pair, choices = _Pair(client), []
+        for name, *rest in program:
+            if name == "wait":
+                pair.now += rest[0]
+            elif name == "choose":
+                ask = _ask(pool, *rest)
+                peeked = await pair.both(lambda store, ask=ask: store.peek(pool, [ask]))
+                choice = await pair.both(lambda store, ask=ask: store.choose(pool, ask))
+                assert peeked == [choice]
+                choices.append((choice, ask))
+            elif choices:
+                back, (ok, failed), banned, dice = rest
+                choice, _ = choices[-min(back, len(choices))]
+                told = ProxyReport(
+                    index=choice.index,
+                    number=choice.number,
+                    ok=ok,
+                    failed=failed,
+                    latency_ms=ok * 7,
+                    banned=banned,
+                    dice=dice,
+                )
+                await pair.both(lambda store, told=told: store.report(pool, told))
+        await pair.both(lambda store: store.figures(pool))
+        return choices
+    finally:
+        await client.aclose()
+
+
+@pytest.mark.clause("PROXY-13")
+@pytest.mark.clause("PROXY-09")
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(_programs())
+def test_memory_and_server_agree_step_by_step(server, program):
+    """Choices, verdicts, peeks and figures are equal for any program; numbers have no gap; windows hold."""
+    pool, steps = program
+    choices = asyncio.run(_play(server, pool, steps))
+    assert [choice.number for choice, _ in choices] == list(range(1, len(choices) + 1))
+    for at, (choice, ask) in enumerate(choices):
+        recent = {earlier.index for earlier, _ in choices[max(0, at - ask.window) : at]}
+        if choice.reason == "free" and ask.window:
+            assert choice.index not in recent
+        if choice.reason in {"free", "least_recent"}:
+            assert choice.index not in ask.exclude
+
+
+@pytest.mark.clause("PROXY-05")
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(1, 12), st.integers(0, 60))
+def test_round_robin_is_even(server, size, count):
+    """Counts by endpoint differ by at most one at every moment."""
+    pool = make_pool(size)
+    program = [("choose", "", (), None, 0)] * count
+    counts = Counter(range(size))
+    for choice, _ in asyncio.run(_play(server, pool, program)):
+        counts[choice.index] += 1
+        assert max(counts.values()) - min(counts.values()) <= 1
