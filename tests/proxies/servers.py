@@ -239,12 +239,13 @@ class TlsFront:
         assert task is not None
         self._passing.add(task)
         writers = [writer]
-        with contextlib.suppress(OSError, asyncio.CancelledError):
+        try:
             other_reader, other_writer = await asyncio.open_connection(HOST, self._target_port)
             writers.append(other_writer)
             await asyncio.gather(_pass_on(reader, other_writer), _pass_on(other_reader, writer))
-        for each in writers:
-            each.transport.abort()
+        except (OSError, asyncio.CancelledError):
+            for each in writers:
+                each.transport.abort()
         self._passing.discard(task)
 
 
