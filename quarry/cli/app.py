@@ -98,21 +98,23 @@ def make_app() -> click.Group:
 inspect_group = LazyGroup(
     "inspect",
     context_settings=_CONTEXT,
-    help="Show a crawl with its lineage, or one run. Changes nothing.",
+    help="Show a crawl with its lineage, one run, or a proxy pool. Changes nothing.",
     lazy={
         "crawl": Lazy("quarry.cli.inspect_crawl:command", "Show a crawl: summary, counters, lineage tree."),
         "run": Lazy("quarry.cli.inspect_run:command", "Show one run: its record, files and attempts."),
+        "proxy": Lazy("quarry.cli.inspect_proxy:command", "Show a proxy pool: use and health by endpoint."),
     },
 )
 
 list_group = LazyGroup(
     "list",
     context_settings=_CONTEXT,
-    help="List what a dataset or a broker holds. Changes nothing.",
+    help="List what a dataset, a broker or the configuration holds. Changes nothing.",
     lazy={
         "runs": Lazy("quarry.cli.list_runs:command", "List runs, the latest first."),
         "failed": Lazy("quarry.cli.list_failed:command", "List the failed jobs of a crawl, and why."),
         "crawls": Lazy("quarry.cli.list_crawls:command", "List the crawls of a broker."),
+        "pools": Lazy("quarry.cli.list_pools:command", "List the proxy pools of the configuration."),
     },
 )
 
@@ -126,7 +128,7 @@ metrics_group = LazyGroup(
 debug_group = LazyGroup(
     "debug",
     context_settings=_CONTEXT,
-    help="Answer questions about a configuration. Changes nothing.",
+    help="Answer questions about a configuration. Changes nothing, unless --commit says so.",
     lazy={
         "resolve": Lazy("quarry.cli.app:resolve_group", "Show what a name stands for."),
     },
@@ -135,8 +137,11 @@ debug_group = LazyGroup(
 resolve_group = LazyGroup(
     "resolve",
     context_settings=_CONTEXT,
-    help="Show what a name stands for. Changes nothing.",
-    lazy={"target": Lazy("quarry.cli.debug_target:command", "Show the script that an enqueue target names.")},
+    help="Show what a name stands for. Changes nothing, unless --commit says so.",
+    lazy={
+        "target": Lazy("quarry.cli.debug_target:command", "Show the script that an enqueue target names."),
+        "proxy": Lazy("quarry.cli.debug_proxy:command", "Show the endpoints that runs would get next."),
+    },
 )
 
 

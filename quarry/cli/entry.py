@@ -67,8 +67,8 @@ def run_command(arguments: Sequence[str]) -> int:
 def _command_path(arguments: Sequence[str]) -> str:
     """Give ``quarry run`` and the like: the words before the first flag that name commands."""
     groups = {
-        "inspect": {"crawl", "run"},
-        "list": {"runs", "failed", "crawls"},
+        "inspect": {"crawl", "run", "proxy"},
+        "list": {"runs", "failed", "crawls", "pools"},
         "debug": {"resolve"},
         "metrics": {"serve"},
         "run": set(),
@@ -83,8 +83,8 @@ def _command_path(arguments: Sequence[str]) -> str:
     if arguments and arguments[0] in groups:
         words.append(arguments[0])
         words += [word for word in arguments[1:2] if word in groups[arguments[0]]]
-        if words[-1] == "resolve" and "target" in arguments[2:3]:
-            words.append("target")
+        if words[-1] == "resolve":
+            words += [word for word in arguments[2:3] if word in {"target", "proxy"}]
     return " ".join(words)
 
 

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from quarry.errors import ConfigError, LedgerMissingError
+from quarry.recency import RedisRecency
 from quarry.redisio import (
     Reach,
     RedisRefusedError,
@@ -47,6 +48,10 @@ class Broker:
         self._url = url
         self._client = make_client(url)
         self.registry = CrawlRegistry(self._client)
+
+    def pools(self) -> RedisRecency:
+        """Give the state of its proxy pools."""
+        return RedisRecency(self._client)
 
     def ledger(self, crawl: str) -> Ledger:
         """Give the ledger of a crawl, whether there is one or not."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from quarry.recency.state import Entry, PoolState
 from quarry.redisio import Retrier, ScriptFolder
-from quarry.types.rotation import KEEP_MS, Choice, Definition, Verdict
+from quarry.types.rotation import KEEP_MS, Choice, Definition, PoolTotals, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,6 +24,7 @@ WAIT_S = 30.0
 _DEFINITIONS = "quarry:proxies"
 _FIGURES = 9
 _PARTS = ("meta", "out", "lru", "rests", "endpoints", "bans", "ban-ends")
+_META, _RESTS = _PARTS.index("meta"), _PARTS.index("rests")
 
 
 def recency_scripts() -> ScriptFolder:
@@ -74,6 +75,12 @@ class RedisRecency:
                 Definition(name=name, digest=digest, last_ms=int(last_ms), size=int(size), strategy=strategy)
             )
         return sorted(found, key=lambda definition: (definition.name, definition.digest))
+
+    async def totals(self, definition: Definition) -> PoolTotals:
+        """Count the choices of a definition, and the endpoints that rest; the pool itself need not be known."""
+        keys = self._keys(definition)
+        choices, resting = await self._step("totals", [keys[_META], keys[_RESTS]], ())
+        return PoolTotals(choices=choices, resting=resting)
 
     async def choose(self, pool: ProxyPool, ask: Ask) -> Choice:
         """Exclude, pick and mark one endpoint.
@@ -166,7 +173,7 @@ class RedisRecency:
         state.restore()
         return state, now_ms
 
-    def _keys(self, pool: ProxyPool) -> tuple[bytes, ...]:
+    def _keys(self, pool: ProxyPool | Definition) -> tuple[bytes, ...]:
         keys = self._known.get((pool.name, pool.digest))
         if keys is None:
             names = [f"quarry:proxy:{{{pool.name}:{pool.digest}}}:{part}" for part in _PARTS]

@@ -155,3 +155,16 @@ class Definition:
     last_ms: int
     size: int
     strategy: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PoolTotals:
+    """What a definition's state says without its endpoints.
+
+    Attributes:
+        choices: Choices so far.
+        resting: Endpoints that nobody gets now: they rest, or one run tries them.
+    """
+
+    choices: int = 0
+    resting: int = 0
