@@ -20,6 +20,7 @@ from quarry.crawl.granting import Granting
 from quarry.crawl.interrupts import Interrupts
 from quarry.crawl.local_scripts import LocalScripts
 from quarry.crawl.plan import CrawlPlan, JobPayload, PlanPool, ScriptEntry, encode
+from quarry.crawl.proxy_figures import ProxyFigures
 from quarry.crawl.runners import Runners
 from quarry.crawl.scripts import ScriptHashes
 from quarry.crawl.service import WorkerService
@@ -102,9 +103,10 @@ def make_plan(settings: Settings, *, crawl: str, now: float, seeded: bool = Fals
 
 
 def _plan_pools(settings: Settings) -> dict[str, PlanPool]:
-    """Name the pools that runs of the crawl may have: the command's, and those of its scripts."""
-    scripts = {entry.proxy for entry in settings.scripts.values() if entry.proxy not in {None, NO_POOL}}
-    found = {name: PlanPool(digest=settings.proxies[name].digest) for name in sorted(filter(None, scripts))}
+    """Name the pools that runs of the crawl may have: the command's, those of its scripts, of its roots."""
+    named = {entry.proxy for entry in settings.scripts.values() if entry.proxy not in {None, NO_POOL}}
+    named.update(settings.root_pools)
+    found = {name: PlanPool(digest=settings.proxies[name].digest) for name in sorted(filter(None, named))}
     if settings.proxy_pool is not None:
         pool = with_strategy(settings.proxies[settings.proxy_pool], settings.proxy_strategy)
         found[pool.name] = PlanPool(digest=pool.digest, strategy=settings.proxy_strategy)
@@ -232,7 +234,9 @@ def make_deliverer(broker_url: str, concurrency: int) -> WorkerService:
         ),
         threads=Threads(min(64, max(_STORE_THREADS, concurrency))),
         scripts=LocalScripts(root=here.scripts_root, scripts=here.scripts),
-        granting=_make_granting(here.proxies, here.secrets, RedisRecency(client)),
+        granting=_make_granting(
+            here.proxies, here.secrets, RedisRecency(client), ProxyFigures(figures, here.proxies)
+        ),
         close_client=client.aclose,
         figures=figures,
     )

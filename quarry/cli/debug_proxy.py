@@ -12,7 +12,7 @@ from quarry.cli.on_broker import BROKER
 
 if TYPE_CHECKING:
     from quarry.cli.styles import Styles
-    from quarry.proxy import RecencyStore
+    from quarry.proxy import Circumstances, RecencyStore
     from quarry.types.proxy import ProxyPool
     from quarry.types.rotation import Ask, Choice
 
@@ -43,6 +43,8 @@ def debug_proxy(**values: Any) -> int:
         ),
         count,
     )
+    if settings.proxy_sticky_key is not None and pool.sticky is None:
+        say(f"warning: the sticky key has no effect: pool {pool.name} is {pool.strategy}")
     commit = bool(values["commit"])
     if settings.broker is None:
         say(_IN_MEMORY)
@@ -77,7 +79,7 @@ def _check(count_text: str | None, url: str | None) -> tuple[int, str | None]:
     return count, url
 
 
-def _asks(pool: ProxyPool, circumstances: Any, count: int) -> list[Ask]:
+def _asks(pool: ProxyPool, circumstances: Circumstances, count: int) -> list[Ask]:
     """Make the questions of so many runs, each of a job of its own."""
     import dataclasses
     from random import SystemRandom

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from quarry.types.proxy import ProxyPool
 
 _DEFAULT_LIMIT = 50
+_MAYBE = ("mean_latency_ms", "last_used_at", "resting_until")
 
 
 def inspect_proxy(**values: Any) -> int:
@@ -97,7 +98,7 @@ def _lines(document: dict[str, Any], styles: Styles) -> list[str]:
             str(row["chosen"]),
             str(row["ok"]),
             str(row["failed"]),
-            *(str(row[name] or "-") for name in ("mean_latency_ms", "last_used_at", "resting_until")),
+            *("-" if row[name] is None else str(row[name]) for name in _MAYBE),
             ", ".join(f"{domain} until {until}" for domain, until in row["banned"].items()),
         )
         for row in document["endpoints"]

@@ -39,7 +39,7 @@ def inspect_run(**values: Any) -> int:
 
 def _lines(record: CommitRecord, others: list[CommitRecord], styles: Any) -> list[str]:
     from quarry.cli.output import json_text
-    from quarry.cli.record_view import outcome_text, rows_text
+    from quarry.cli.record_view import outcome_text, proxy_text, rows_text
     from quarry.cli.visible import visible
 
     job = json_text(record.job).replace("\n", " ")
@@ -56,6 +56,7 @@ def _lines(record: CommitRecord, others: list[CommitRecord], styles: Any) -> lis
         ),
         ("time", f"{record.started_at} to {record.ended_at}, {record.duration_ms} ms"),
         ("deliveries", str(record.deliveries)),
+        ("proxy", visible(proxy_text(record.proxy))),
         ("policy", visible(record.policy)),
         ("rows", rows_text(record.rows)),
         ("enqueued", str(record.enqueue_events)),

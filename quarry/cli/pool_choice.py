@@ -44,7 +44,7 @@ def named_pool(settings: Settings, name: str, strategy: str | None) -> ProxyPool
 
 def _unknown(name: str, settings: Settings) -> str:
     if settings.config is None:
-        return "there are no proxy pools: no configuration file is named; name the one that has them with --config"
+        return "there are no proxy pools: no configuration file is named; name theirs with --config"
     # What is mistaken for a pool's name may be a proxy's URL, with its password.
     named = f" {name!r}" if is_showable(name) else " of that name"
     return (

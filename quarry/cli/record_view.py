@@ -9,6 +9,7 @@ import msgspec
 
 from quarry.cli.lineage import is_failed
 from quarry.cli.visible import visible
+from quarry.types.proxy import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -67,6 +68,18 @@ def url_text(record: CommitRecord) -> str:
         return ""
     shown = visible(_USER_INFO.sub("//", url, count=1))
     return (shown if len(shown) <= _URL_CHARS else shown[: _URL_CHARS - 1] + "…") + "  "
+
+
+def proxy_text(proxy: dict[str, Any] | None) -> str:
+    """Write a record's proxy: the endpoint in use at the end, and its pool; a foreign executor's as it is."""
+    if not proxy:
+        return "none"
+    protocol, host, port = (proxy.get(name) for name in ("protocol", "host", "port"))
+    pool = f"pool {proxy['pool']}" if "pool" in proxy else ""
+    if not isinstance(protocol, str) or not isinstance(host, str) or not isinstance(port, int):
+        return f"no endpoint, {pool}" if pool else str(proxy)
+    endpoint = Endpoint(protocol=protocol, host=host, port=port, username=proxy.get("username"))
+    return ", ".join(filter(None, (endpoint.identity, pool)))
 
 
 def rows_text(rows: dict[str, int]) -> str:

@@ -13,7 +13,9 @@ from quarry.cli.flags import SectionCommand, flags_of, make_options
 if TYPE_CHECKING:
     from quarry.cli.live import StderrReporter
     from quarry.config.load import Loaded
+    from quarry.config.settings import Settings
     from quarry.crawl.plan import JobPayload
+    from quarry.lode import CommitRecord
     from quarry.types import RunResult
 
 _TAKEN = (
@@ -76,6 +78,7 @@ def retry(**values: Any) -> int:
         run_id=loaded.settings.run_id or new_run_id(),
         depth=loaded.settings.depth if "depth" in loaded.given else depth,
         scripts_root=loaded.settings.scripts_root if "scripts_root" in loaded.given else root,
+        root_pools=tuple(sorted({payload.proxy for payload in payloads if payload.proxy is not None})),
         attach=None,
         resume=None,
     )
@@ -109,9 +112,11 @@ def _payloads(loaded: Loaded, crawl: str, jobs: list[str]) -> tuple[list[JobPayl
         raise NotFoundError(f"no job of crawl {crawl} has failed: there is nothing to retry")
     found = next((root for record in chosen if (root := root_of(record)) is not None), settings.scripts_root)
     root = settings.scripts_root if "scripts_root" in loaded.given else found
+    pools = [_pool_of(record, settings) for record in chosen]
+    problems += dict.fromkeys(problem for _, problem in pools if problem)
+    paths = {name: entry.path for name, entry in settings.scripts.items()}
     made = [
-        make_retry(record, root, {name: entry.path for name, entry in settings.scripts.items()})
-        for record in chosen
+        make_retry(record, root, paths, proxy=pool) for record, (pool, _) in zip(chosen, pools, strict=True)
     ]
     missing = dict.fromkeys(problem for _, problem in made if problem)
     if missing:
@@ -120,6 +125,15 @@ def _payloads(loaded: Loaded, crawl: str, jobs: list[str]) -> tuple[list[JobPayl
         raise ConfigError(problems)
     bounds = (reader.summary(crawl) or {}).get("bounds") or {}
     return [payload for payload, _ in made], depth_left(bounds.get("depth"), chosen), root
+
+
+def _pool_of(record: CommitRecord, settings: Settings) -> tuple[str | None, str | None]:
+    from quarry.crawl.plan import ScriptEntry
+    from quarry.crawl.retrying import choose_pool
+
+    entry = settings.scripts.get(record.target)
+    told = None if entry is None else ScriptEntry(path=entry.path, proxy=entry.proxy)
+    return choose_pool(record, told, pools=settings.proxies, default=settings.proxy_pool)
 
 
 def _execute(settings: Any, reporter: StderrReporter, payloads: list[JobPayload]) -> RunResult:
@@ -140,7 +154,9 @@ command = SectionCommand(
         " its last run."
         " The first crawl's records stay as they are. JOB is a job's key or the id of its last run;"
         " without any, all"
-        " that failed. The depth bound is what the first crawl's leaves, unless --depth says otherwise."
+        " that failed. The depth bound is what the first crawl's leaves, unless --depth says otherwise. A job"
+        " keeps the proxy pool of its last run where the configuration has it; --proxy-pool is for the"
+        " others."
     ),
     params=[
         click.Argument(["crawl"], metavar="CRAWL"),

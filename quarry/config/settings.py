@@ -98,6 +98,7 @@ class Settings:
         proxy_sticky_key: Key of every run of a sticky pool; None takes what the pool's scope says.
         proxy_domain: Host in lower case that stands for that of ``params.url``; None takes the URL's.
         proxy_origin: Scheme, host and perhaps port, likewise.
+        root_pools: Pools that roots bring along (``quarry retry``), beside the command's and its scripts'.
         secrets: Secrets of the configuration that jobs may name; `job_secrets.secret_of` looks one up.
         prices: Price table of ``quarry simulate``, by name; what is missing has its example's price.
     """
@@ -151,6 +152,7 @@ class Settings:
     proxy_sticky_key: str | None = None
     proxy_domain: str | None = None
     proxy_origin: str | None = None
+    root_pools: tuple[str, ...] = ()
     secrets: Mapping[str, Secret] = field(default_factory=dict, repr=False)
     prices: Mapping[str, float | str] = field(default_factory=dict)
 

@@ -56,6 +56,28 @@ class Figures(Protocol):
         """An executor process of the pool is there."""
         return
 
+    def proxy_pool_known(self, pool: str) -> None:
+        """Runs may get their endpoints from this pool."""
+        return
+
+    def proxy_chosen(self, pool: str, endpoint: str, reason: str) -> None:
+        """A run got an endpoint.
+
+        Args:
+            pool: Its name.
+            endpoint: Its identity, or ``other``.
+            reason: Why this one.
+        """
+        return
+
+    def proxy_reported(self, pool: str, endpoint: str, *, ok: int, failed: int, latency_s: float) -> None:
+        """A run told how its requests through an endpoint ended."""
+        return
+
+    def proxy_rested(self, pool: str, endpoint: str) -> None:
+        """An endpoint began to rest."""
+        return
+
     def close(self) -> None:
         """Nothing more is told."""
         return

@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 from quarry.crawl.observe import CrawlView, read_crawl
 from quarry.errors import QuarryError, SchedulerError
-from quarry.metrics import CrawlFigures, FleetFigures
-from quarry.redisio import RedisUnavailableError, Retrier, make_client, read_server_info
+from quarry.metrics import CrawlFigures, FleetFigures, PoolUse
+from quarry.recency import RedisRecency, recency_scripts
+from quarry.redisio import (
+    RedisRefusedError,
+    RedisUnavailableError,
+    Retrier,
+    make_client,
+    read_server_info,
+)
 from quarry.scheduler import CrawlRegistry, Ledger, ledger_scripts
 
 if TYPE_CHECKING:
@@ -24,6 +31,9 @@ MAX_ENDED = 100
 
 TIMEOUT_S = 5.0
 """Seconds that one look may take; Prometheus gives up after ten."""
+
+MAX_POOLS = 100
+"""Definitions of proxy pools that are shown, the latest: each change of a list makes another."""
 
 _AT_ONCE = 16
 
@@ -55,6 +65,7 @@ class FleetReader:
         self._max_ended = max_ended
         self._timeout_s = timeout_s
         self._scripts = ledger_scripts()
+        self._pool_scripts = recency_scripts()
         self._ended: dict[str, CrawlView] = {}
 
     def read_blocking(self) -> FleetFigures | None:
@@ -107,7 +118,10 @@ class FleetReader:
         views = [*known.values(), *(view for view in found.values() if isinstance(view, CrawlView))]
         # Nothing of an ended crawl changes any more.
         self._ended = {view.crawl: view for view in views if view.crawl in set(ended)}
+        pools, pools_unreadable = await self._read_pools(client, retrier)
         return FleetFigures(
+            pools=pools,
+            pools_unreadable=pools_unreadable,
             crawls=[_figures(view) for view in views],
             unreadable=sum(isinstance(view, SchedulerError) for view in found.values()),
             queues={name: await _length(client, retrier, name) for name in self._queues},
@@ -115,6 +129,31 @@ class FleetReader:
             evicts_keys=info.evicts_keys,
             append_only=info.aof,
         )
+
+    async def _read_pools(self, client: RedisClient, retrier: Retrier) -> tuple[list[PoolUse], int]:
+        """Read the proxy pools; one that can't be read hides neither the others nor the crawls."""
+        store = RedisRecency(client, scripts=self._pool_scripts, retrier=retrier)
+        try:
+            definitions = await store.definitions()
+        except RedisRefusedError:
+            return [], 1
+        pools, unreadable = [], 0
+        for definition in sorted(definitions, key=lambda each: each.last_ms, reverse=True)[:MAX_POOLS]:
+            try:
+                totals = await store.totals(definition)
+            except RedisRefusedError:
+                unreadable += 1
+                continue
+            pools.append(
+                PoolUse(
+                    pool=definition.name,
+                    digest=definition.digest,
+                    endpoints=definition.size,
+                    choices=totals.choices,
+                    resting=totals.resting,
+                )
+            )
+        return pools, unreadable
 
 
 async def _length(client: RedisClient, retrier: Retrier, name: str) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from quarry.config.pool_strategy import with_strategy
+from quarry.errors import ConfigError
 from quarry.proxy import Circumstances
 from quarry.runtime.job_secrets import find_references, resolve
 from quarry.types import Outcome, OutcomeStatus, Secret
@@ -92,6 +93,11 @@ class Granting:
         )
         return Grant(params=params, secrets=secrets, proxy=await self._rotation.take(pool, circumstances))
 
+    async def close(self) -> None:
+        """Report what waits to be reported of endpoints."""
+        if self._rotation is not None:
+            await self._rotation.close()
+
     def _pool_of(self, plan: CrawlPlan, job: JobPayload) -> ProxyPool | Outcome | None:
         if job.proxy is None:
             return None
@@ -113,6 +119,29 @@ class Granting:
                 " order, strategy or window; give all machines one definition",
             )
         return pool
+
+
+def check_pools(plan: CrawlPlan, pools: Mapping[str, ProxyPool]) -> None:
+    """Refuse to go on with a crawl whose pools this configuration does not define as the crawl's own did.
+
+    Raises:
+        ConfigError: With every such pool.
+    """
+    problems = []
+    for name, wanted in plan.proxies.items():
+        own = pools.get(name)
+        if own is None:
+            problems.append(
+                f"crawl {plan.crawl} uses the proxy pool {name!r}, which is not defined: name the"
+                " configuration file of the first command (--config)"
+            )
+        elif with_strategy(own, wanted.strategy).digest != wanted.digest:
+            problems.append(
+                f"crawl {plan.crawl} uses the proxy pool {name!r} with another list of endpoints, order,"
+                " strategy or window: give it the definition of the first command"
+            )
+    if problems:
+        raise ConfigError(problems)
 
 
 def _refused(error_type: str, message: str) -> Outcome:

@@ -96,7 +96,7 @@ def make_record(
         duration_ms=report.duration_ms,
         script_sha256=script_sha256,
         counters=counters,
-        proxy=report.proxy_used,
+        proxy=report.proxy_used or _pool_only(job),
         enqueue_events=enqueue_events,
         artifacts={"count": report.artifacts.count, "bytes": report.artifacts.bytes},
         orphans={"artifacts": report.artifacts.orphans, "bytes": report.artifacts.orphan_bytes},
@@ -134,6 +134,7 @@ def make_lost_record(plan: CrawlPlan, owed: Owed, job: JobPayload, token: str) -
         started_at=now,
         ended_at=now,
         duration_ms=0,
+        proxy=_pool_only(job),
         artifacts={"count": 0, "bytes": 0},
         orphans={"artifacts": 0, "bytes": 0},
     )
@@ -162,6 +163,11 @@ def _record(plan: CrawlPlan, key: str, job: JobPayload, identity: RunIdentity, *
         quarry_version=__version__,
         **fields,
     )
+
+
+def _pool_only(job: JobPayload) -> dict[str, str] | None:
+    """Name the pool of a run that got no endpoint: who retries the job must know it."""
+    return None if job.proxy is None else {"pool": job.proxy}
 
 
 def _sealed_fields(sealed: Sealed) -> dict[str, Any]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from quarry.crawl.children import pool_of
 from quarry.crawl.plan import JobPayload
 from quarry.types import OutcomeStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
+    from quarry.crawl.plan import ScriptEntry
     from quarry.lode import CommitRecord
 
 
@@ -56,7 +58,7 @@ def root_of(record: CommitRecord) -> str | None:
 
 
 def make_retry(
-    record: CommitRecord, scripts_root: str, scripts: dict[str, str]
+    record: CommitRecord, scripts_root: str, scripts: dict[str, str], *, proxy: str | None = None
 ) -> tuple[JobPayload, str | None]:
     """Make the root that retries a job: its next attempt, after its last run.
 
@@ -64,6 +66,7 @@ def make_retry(
         record: The failed record.
         scripts_root: Absolute folder of the scripts here.
         scripts: Absolute paths by logical name.
+        proxy: Pool of its runs.
 
     Returns:
         The payload, and the problem where its script is not here.
@@ -84,8 +87,33 @@ def make_retry(
         parent_run_id=record.run_id,
         root_run_id=record.root_run_id,
         first_attempt=record.attempt + 1,
+        proxy=proxy,
     )
     return payload, problem
+
+
+def choose_pool(
+    record: CommitRecord, entry: ScriptEntry | None, *, pools: Container[str], default: str | None
+) -> tuple[str | None, str | None]:
+    """Choose the proxy pool of a retried job: the configuration's word, else the pool that its last run had.
+
+    Args:
+        record: The failed record.
+        entry: What the configuration says of its script.
+        pools: Names of the configuration's pools.
+        default: The command's pool: for jobs that had none, and those whose pool is not here.
+
+    Returns:
+        The pool's name, and the problem where there would be no proxy for a job that had one.
+    """
+    had = (record.proxy or {}).get("pool")
+    chosen = pool_of(entry, had if had in pools else default)
+    if had is None or chosen is not None or (entry is not None and entry.proxy is not None):
+        return chosen, None
+    return None, (
+        f"the runs of script {record.target!r} had proxy pool {had!r}, which the configuration does not have:"
+        " define it there (--config), or name another one with --proxy-pool"
+    )
 
 
 def depth_left(bound: int | None, records: Iterable[CommitRecord]) -> int | None:

@@ -8,14 +8,16 @@ import shutil
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
+import msgspec
+
 from quarry.config.jobs import parse_job
 from quarry.crawl.children import make_job
-from quarry.crawl.plan import JobPayload
 from quarry.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from quarry.crawl.plan import JobPayload
     from quarry.scheduler import NewJob
 
 BATCH_LINES = 500
@@ -160,17 +162,9 @@ class SeedReader:
         return in_batches((self._job(number, raw) for number, raw in lines), start=start)
 
     def _job(self, number: int, raw: bytes) -> NewJob:
-        t = self._template
         params = parse_line(_decode(raw))
-        payload = JobPayload(
-            target=t.target,
-            path=t.path,
-            params=params,
-            source=t.source,
-            category=t.category,
-            job_id=t.job_id,
-            parent_run_id=t.parent_run_id,
-        )
+        # All of the template but the params: a field that were left out here would be lost on every seed.
+        payload = msgspec.structs.replace(self._template, params=params)
         try:
             return make_job(payload, depth=0, first_attempt=self._first_attempt, queue=self._queue)
         except ValueError as error:

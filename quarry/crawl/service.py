@@ -150,6 +150,7 @@ class WorkerService:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
         await self._runners.close(grace_s=0)
+        await self._granting.close()
         self._threads.close()
         await self._close_client()
         self._figures.close()

@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
+from quarry.crawl.granting import check_pools
 from quarry.crawl.interrupts import Interrupts
 from quarry.crawl.plan import decode_plan
 from quarry.crawl.roots import Roots, load_roots
@@ -106,6 +107,7 @@ def _resumed(
                 )
             state = await _read_state(server, crawl)
             plan = decode_plan(state.config)
+            check_pools(plan, settings.proxies)
             dataset = Dataset.create(plan.storage_path, plan.dataset)
             return await EmbeddedCrawl(
                 settings,

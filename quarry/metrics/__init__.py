@@ -3,6 +3,6 @@
 Light on purpose: what needs prometheus_client is in the modules `fleet`, `worker` and `server`.
 """
 
-from quarry.metrics.figures import CrawlFigures, FleetFigures
+from quarry.metrics.figures import CrawlFigures, FleetFigures, PoolUse
 
-__all__ = ["CrawlFigures", "FleetFigures"]
+__all__ = ["CrawlFigures", "FleetFigures", "PoolUse"]

@@ -36,6 +36,25 @@ class CrawlFigures:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PoolUse:
+    """One definition of a proxy pool.
+
+    Attributes:
+        pool: Its name.
+        digest: Of the definition.
+        endpoints: How many it has.
+        choices: Choices of the whole fleet so far.
+        resting: Endpoints that nobody gets now: they rest, or one run tries them.
+    """
+
+    pool: str
+    digest: str
+    endpoints: int
+    choices: int
+    resting: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class FleetFigures:
     """A Redis and its crawls.
 
@@ -46,6 +65,8 @@ class FleetFigures:
         memory_bytes: Memory that Redis uses.
         evicts_keys: Whether a full memory would make it forget keys.
         append_only: Whether it keeps an append-only file.
+        pools: Definitions of proxy pools that were taken into use within a week, the latest.
+        pools_unreadable: Those that could not be read.
     """
 
     crawls: Sequence[CrawlFigures] = ()
@@ -54,3 +75,5 @@ class FleetFigures:
     memory_bytes: int = 0
     evicts_keys: bool = False
     append_only: bool = False
+    pools: Sequence[PoolUse] = ()
+    pools_unreadable: int = 0

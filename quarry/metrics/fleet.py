@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric
 
-    from quarry.metrics.figures import CrawlFigures, FleetFigures
+    from quarry.metrics.figures import CrawlFigures, FleetFigures, PoolUse
     from quarry.types import Counts
 
 _COUNTERS = {
@@ -59,6 +59,7 @@ class FleetCollector(Collector):
         yield info
         if found is not None:
             yield from _of_redis(found)
+            yield from _of_pools(found.pools)
             yield from _of_crawls(found.crawls)
 
 
@@ -78,6 +79,11 @@ def _of_redis(found: FleetFigures) -> Iterator[Metric]:
         "quarry_redis_append_only", "1 where Redis keeps an append-only file.", int(found.append_only)
     )
     yield _gauge("quarry_crawls_unreadable", "Crawls that are named but could not be read.", found.unreadable)
+    yield _gauge(
+        "quarry_proxy_pools_unreadable",
+        "Proxy pools that are named but could not be read.",
+        found.pools_unreadable,
+    )
     queues = GaugeMetricFamily(
         "quarry_queue_messages", "Messages in a list of the broker.", labels=("queue",)
     )
@@ -88,6 +94,23 @@ def _of_redis(found: FleetFigures) -> Iterator[Metric]:
     for status in STATUSES:
         crawls.add_metric((status,), sum(each.status == status for each in found.crawls))
     yield crawls
+
+
+def _of_pools(pools: Sequence[PoolUse]) -> Iterator[Metric]:
+    labels = ("pool", "digest")
+    choices = CounterMetricFamily(
+        "quarry_proxy_pool_choices", "Endpoints given to runs of the whole fleet.", labels=labels
+    )
+    endpoints = GaugeMetricFamily("quarry_proxy_pool_endpoints", "Endpoints of a pool.", labels=labels)
+    resting = GaugeMetricFamily(
+        "quarry_proxy_pool_resting", "Endpoints that rest, or that one run tries.", labels=labels
+    )
+    for each in pools:
+        name = (each.pool, each.digest)
+        choices.add_metric(name, each.choices)
+        endpoints.add_metric(name, each.endpoints)
+        resting.add_metric(name, each.resting)
+    yield from (choices, endpoints, resting)
 
 
 def _of_crawls(crawls: Sequence[CrawlFigures]) -> Iterator[Metric]:

@@ -9,6 +9,7 @@ from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import CollectorRegistry
 
+from quarry.metrics.proxies import ProxyCounters
 from quarry.metrics.server import MetricsServer
 from quarry.types import EVENT_TYPES, OutcomeStatus
 
@@ -74,6 +75,7 @@ class WorkerFigures:
         self._executors = Counter(
             "quarry_worker_executors_started", "Executor processes started.", registry=registry
         )
+        self._proxies = ProxyCounters(registry)
         # A series that appears with its first event hides that event from `rate`.
         for how in (*DELIVERIES, OTHER):
             self._deliveries.labels(how)
@@ -132,6 +134,22 @@ class WorkerFigures:
     def executor_started(self) -> None:
         """Count an executor process."""
         self._executors.inc()
+
+    def proxy_pool_known(self, pool: str) -> None:
+        """Show a pool."""
+        self._proxies.know(pool)
+
+    def proxy_chosen(self, pool: str, endpoint: str, reason: str) -> None:
+        """Count a choice."""
+        self._proxies.chosen(pool, endpoint, reason)
+
+    def proxy_reported(self, pool: str, endpoint: str, *, ok: int, failed: int, latency_s: float) -> None:
+        """Count how requests through an endpoint ended."""
+        self._proxies.reported(pool, endpoint, ok=ok, failed=failed, latency_s=latency_s)
+
+    def proxy_rested(self, pool: str, endpoint: str) -> None:
+        """Count a rest."""
+        self._proxies.rested(pool, endpoint)
 
     def close(self) -> None:
         """Serve no more."""

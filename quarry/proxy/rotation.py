@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from quarry.errors import QuarryError
+from quarry.proxy.reports import DELAY_S, Reports
 from quarry.proxy.strategies import decide_ask, domain_of
 from quarry.types.proxy import Endpoint
 from quarry.types.rotation import ProxyReport
@@ -43,12 +44,19 @@ class Rotation:
         store: Shared by all who use the pools.
         throw: Gives a whole number from 0 to 2**32 - 1, by chance.
         watcher: Told of what happens.
+        report_delay_s: Seconds that successes wait to be reported together.
     """
 
     def __init__(
-        self, store: RecencyStore, *, throw: Callable[[], int], watcher: ProxyWatcher | None = None
+        self,
+        store: RecencyStore,
+        *,
+        throw: Callable[[], int],
+        watcher: ProxyWatcher | None = None,
+        report_delay_s: float = DELAY_S,
     ) -> None:
         self.store = store
+        self.reports = Reports(store, delay_s=report_delay_s)
         self.throw = throw
         self.watcher = watcher or ProxyWatcher()
         self._announced: set[tuple[str, str]] = set()
@@ -64,6 +72,10 @@ class Rotation:
         proxy = RunProxy(self, pool, circumstances)
         await proxy.choose()
         return proxy
+
+    async def close(self) -> None:
+        """Report what waits to be reported."""
+        await self.reports.close()
 
     async def _announce(self, pool: ProxyPool) -> None:
         """Say once a process that the pool is used, and whether others define it differently."""
@@ -173,9 +185,12 @@ class RunProxy:
             banned=banned,
             dice=rotation.throw(),
         )
-        verdict = await rotation.store.report(self.pool, report)
         name = self.pool.endpoints[choice.index].identity
         rotation.watcher.reported(self.pool.name, name, ok=ok, failed=failed, latency_ms=latency_ms)
+        if not (failed or banned or choice.trial):
+            await rotation.reports.add(self.pool, choice.index, ok=ok, latency_ms=latency_ms)
+            return
+        verdict = await rotation.reports.send(self.pool, report)
         if verdict.rested:
             rotation.watcher.rested(self.pool.name, name)
             self._log.warning(

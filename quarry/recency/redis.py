@@ -77,7 +77,7 @@ class RedisRecency:
         return sorted(found, key=lambda definition: (definition.name, definition.digest))
 
     async def totals(self, definition: Definition) -> PoolTotals:
-        """Count the choices of a definition, and the endpoints that rest; the pool itself need not be known."""
+        """Count the choices of a definition, and the endpoints that rest; whoever has the pool itself."""
         keys = self._keys(definition)
         choices, resting = await self._step("totals", [keys[_META], keys[_RESTS]], ())
         return PoolTotals(choices=choices, resting=resting)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, quote_plus
 
 import msgspec
 
+from quarry.runtime.hidden_text import HiddenText
 from quarry.types.secret import HIDDEN
 
 if TYPE_CHECKING:
@@ -16,6 +15,9 @@ if TYPE_CHECKING:
 
     from quarry.types import Outcome, Secret
     from quarry.types.proxy import Endpoint
+
+ELLIPSIS = "…"
+"""Stands where executors cut a text off."""
 
 _SECRETS = frozenset({"password", "pass", "secret"})
 _USER_INFO = re.compile(r"(?<=://)[^\s/?#'\"<>]+@")
@@ -35,17 +37,19 @@ def redact_proxy(proxy: dict[str, Any] | None) -> dict[str, Any] | None:
 class Redactor:
     """Strikes a run's secrets out of what is kept of it.
 
-    Each is known in the forms in which programs print it: as it is, percent-encoded, base64 of it, and, of a
-    proxy's password, the base64 of ``user:password`` as in a Proxy-Authorization header.
-
     Args:
         secrets: Resolved for the run's job.
     """
 
     def __init__(self, secrets: Iterable[Secret] = ()) -> None:
-        self._forms: set[str] = set()
+        self._hidden: dict[str, HiddenText] = {}
         for secret in secrets:
             self._learn(secret.reveal())
+
+    @property
+    def idle(self) -> bool:
+        """Whether it knows no secret."""
+        return not self._hidden
 
     def learn_endpoint(self, endpoint: Endpoint | None) -> None:
         """Know an endpoint's password from now on."""
@@ -55,24 +59,50 @@ class Redactor:
         self._learn(password)
         self._learn(f"{endpoint.username}:{password}")
 
-    def text(self, text: str) -> str:
-        """Give a text without the run's secrets, nor those of URLs in it."""
-        for form in sorted(self._forms, key=len, reverse=True):
-            text = text.replace(form, HIDDEN)
+    def learn_all(self, other: Redactor) -> None:
+        """Know from now on what another one knows."""
+        self._hidden |= other._hidden
+
+    def text(self, text: str, *, cut: bool = False) -> str:
+        """Give a text without the run's secrets, nor those of URLs in it.
+
+        Args:
+            text: The text; an ellipsis at its start or end says that something was cut off there.
+            cut: Its start was cut off without a word.
+        """
+        start, end = text[:1] == ELLIPSIS, text[-1:] == ELLIPSIS
+        for _, hidden in sorted(self._hidden.items(), key=lambda item: len(item[0]), reverse=True):
+            text = hidden.strike(text)
+            if start or end:
+                inner = text[start : len(text) - end]
+                inner = hidden.strike_ends(inner, start=start, end=end)
+                text = f"{ELLIPSIS * start}{inner}{ELLIPSIS * end}"
+            elif cut:
+                text = hidden.strike_ends(text, start=True, end=False)
         return redact_urls(text)
+
+    def value(self, value: Any) -> Any:
+        """Give a JSON value whose texts, keys too, are without them."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, dict):
+            return {self.text(key): self.value(inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [self.value(inner) for inner in value]
+        return value
 
     def outcome(self, outcome: Outcome) -> Outcome:
         """Give an outcome as logs, records and reports may show it."""
         return msgspec.structs.replace(
             outcome,
             message=self.text(outcome.message),
+            error_type=outcome.error_type and self.text(outcome.error_type),
             stack=outcome.stack and self.text(outcome.stack),
         )
 
     def _learn(self, value: str) -> None:
         if value:
-            coded = base64.b64encode(value.encode()).decode()
-            self._forms |= {value, quote(value, safe=""), quote_plus(value), coded, coded.rstrip("=")}
+            self._hidden.setdefault(value, HiddenText(value))
 
 
 def redact_urls(text: str) -> str:

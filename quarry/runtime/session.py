@@ -45,7 +45,7 @@ OnRotate = Callable[[str | None], Awaitable[Endpoint]]
 ENQUEUE_BATCH = 500
 """Most events in one call of ``on_enqueue``."""
 
-_TELLING = frozenset({"run_error", "log"})
+_TELLING = frozenset({"run_error", "log", "rotate_proxy"})
 """Events whose texts are often an exception's or a library's words."""
 
 
@@ -67,6 +67,7 @@ class RunSession:
     Attributes:
         stopped: ``timeout`` or ``cancelled`` once the owner decided to end the run.
         stderr: Last bytes of what the run printed.
+        redactor: Knows the run's secrets.
     """
 
     def __init__(
@@ -85,8 +86,8 @@ class RunSession:
         self.spec = spec
         self._on_enqueue = on_enqueue
         self._on_rotate = on_rotate
-        self._redactor = Redactor(spec.secrets.values())
-        self._redactor.learn_endpoint(spec.proxy)
+        self.redactor = Redactor(spec.secrets.values())
+        self.redactor.learn_endpoint(spec.proxy)
         self._threads = threads
         self._log = logger.bind(run_id=spec.identity.run_id, attempt=spec.identity.attempt)
         self._ingest = Ingest(spec.identity)
@@ -168,13 +169,15 @@ class RunSession:
         stderr = self.stderr
         if process_stderr is not None and not stderr.last_line():
             stderr = process_stderr
-        redactor = self._redactor
+        redactor, result = self.redactor, self._ingest.result
+        if result is not None:  # before its message is cut and put on one line, which hides a secret
+            result = msgspec.structs.replace(result, outcome=redactor.value(result.outcome))
         outcome = decide(
             Ending(
                 ingestion_fault=self._storing.ingest_fault or self._protocol_fault,
                 flush_fault=self._storing.flush_fault,
                 terminal=self._ingest.terminal,
-                result=self._ingest.result,
+                result=result,
                 exit_code=exit_code,
                 stopped=self.stopped,
                 timeout_ms=self.spec.timeout_ms,
@@ -185,7 +188,6 @@ class RunSession:
         )
         if self._ingest.after_terminal:
             self._log.warning("run.events_after_terminal", count=self._ingest.after_terminal)
-        result = self._ingest.result
         return RunReport(
             run_id=self.spec.identity.run_id,
             attempt=self.spec.identity.attempt,
@@ -195,7 +197,7 @@ class RunSession:
             counters=dict(self._ingest.received),
             artifacts=self._ingest.artifacts.stats(),
             files=self._ingest.files.stats(),
-            stderr_tail=redactor.text(stderr.text()),
+            stderr_tail=redactor.text(stderr.text(), cut=stderr.dropped > 0),
             started_at=self._started_at,
             ended_at=time.time(),
             duration_ms=round((time.monotonic() - self._started) * 1000),
@@ -247,10 +249,7 @@ class RunSession:
         if event.type == "enqueue" and secrets:
             changed = {**payload, "params": conceal(payload["params"], secrets)}
         elif event.type in _TELLING and (secrets or self.spec.proxy is not None):
-            changed = {
-                name: self._redactor.text(value) if isinstance(value, str) else value
-                for name, value in payload.items()
-            }
+            changed = self.redactor.value(payload)
         else:
             return event
         return msgspec.structs.replace(event, payload=changed)
@@ -288,7 +287,7 @@ class RunSession:
             except Exception as error:  # noqa: BLE001  raised by report(), once the executor has ended
                 self._escaping = error
                 return False
-            self._redactor.learn_endpoint(endpoint)
+            self.redactor.learn_endpoint(endpoint)
             answers.append(ProxyFrame(run_id=event.run_id, proxy=wire_proxy(endpoint)))
         return True
 

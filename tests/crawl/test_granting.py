@@ -6,8 +6,9 @@ import random
 
 import pytest
 
-from quarry.crawl.granting import Granting
+from quarry.crawl.granting import Granting, check_pools
 from quarry.crawl.plan import CrawlPlan, JobPayload, PlanPool
+from quarry.errors import ConfigError
 from quarry.proxy import Rotation
 from quarry.recency import MemoryRecency
 from quarry.testing import make_pool
@@ -66,6 +67,19 @@ async def test_a_pool_that_is_not_here_is_refused():
     plan = _plan(proxies={"pool": PlanPool(digest="d")})
     outcome = await _granting().grant(plan, "k", _job(proxy="pool"))
     assert outcome.error_type == "unknown_proxy_pool"
+
+
+@pytest.mark.clause("PROXY-11")
+def test_a_resumed_crawl_needs_the_pools_of_its_first_command():
+    """Every pool that lacks or differs, at once, before anything goes on."""
+    wanted = {"pool": PlanPool(digest=make_pool(4).digest), "gone": PlanPool(digest="d")}
+    with pytest.raises(ConfigError) as caught:
+        check_pools(_plan(proxies=wanted), {"pool": make_pool(3)})
+    assert len(caught.value.problems) == 2
+    assert all("crawl c uses the proxy pool" in problem for problem in caught.value.problems)
+    check_pools(
+        _plan(proxies=wanted | {"gone": wanted["pool"]}), {"pool": make_pool(4), "gone": make_pool(4)}
+    )
 
 
 @pytest.mark.clause("PROXY-03")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,6 +27,21 @@ def test_a_line_is_a_url_or_a_json_object():
     """Both give the job."""
     assert parse_line("https://a.example/x?y=1") == {"url": "https://a.example/x?y=1"}
     assert parse_line('{"n": 1}') == {"n": 1}
+
+
+@pytest.mark.clause("PROXY-03")
+def test_a_seed_is_its_template_in_all_but_its_params(tmp_path):
+    """Its proxy pool too: without it the crawl's requests would go out directly."""
+    path = tmp_path / "seeds"
+    path.write_text('{"n": 1}\n')
+    full = JobPayload(
+        **{name: name for name in JobPayload.__struct_fields__ if name not in {"params", "first_attempt"}},
+        params={},
+        first_attempt=3,
+    )
+    [(_, _, [job], _)] = SeedReader(str(path), template=full, first_attempt=1).batches()
+    expected = msgspec.structs.replace(full, params={"n": 1})
+    assert msgspec.json.decode(job.payload, type=JobPayload) == expected
 
 
 @pytest.mark.parametrize(

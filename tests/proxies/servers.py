@@ -41,6 +41,7 @@ class ProxyProcess:
         username: With a password, or None: nobody has to say who they are.
         password: Likewise.
         port: None: a free one.
+        source: Address of loopback that its own connections come from: a site's log then tells proxies apart.
     """
 
     protocol = ""
@@ -52,12 +53,14 @@ class ProxyProcess:
         username: str | None = "user",
         password: str | None = "Pass-w0rd.1",  # tinyproxy takes no other marks than these
         port: int | None = None,
+        source: str | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.username = username
         self.password = password
         self.port = port or free_port()
+        self.source = source
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -65,6 +68,18 @@ class ProxyProcess:
         """Process id; only while it runs."""
         assert self._process is not None
         return self._process.pid
+
+    @property
+    def identity(self) -> str:
+        """As Quarry names it: protocol, username, host and port."""
+        user = f"{self.username}@" if self.username else ""
+        return f"{self.protocol}://{user}{HOST}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """With its password, as a list of endpoints has it."""
+        user = f"{self.username}:{self.password}@" if self.username else ""
+        return f"{self.protocol}://{user}{HOST}:{self.port}"
 
     def wire(self, **changed: object) -> dict[str, object]:
         """The ``proxy`` object of a request."""
@@ -161,6 +176,8 @@ class Tinyproxy(ProxyProcess):
             "LogLevel Info",
             *(f"ConnectPort {port}" for port in self._connect_ports),
         ]
+        if self.source is not None:
+            lines.append(f"Bind {self.source}")
         if self.username is not None:
             lines.append(f"BasicAuth {self.username} {self.password}")
         configuration.write_text("\n".join(lines) + "\n")
@@ -178,8 +195,9 @@ class Microsocks(ProxyProcess):
 
     def _argv(self) -> list[str]:
         # It overwrites its own arguments as soon as it runs.
-        credentials = ["-u", self.username, "-P", self.password] if self.username else []
-        return [require_service("microsocks"), "-i", HOST, "-p", str(self.port), *map(str, credentials)]
+        options = ["-u", self.username, "-P", self.password] if self.username else []
+        options += ["-b", self.source] if self.source else []
+        return [require_service("microsocks"), "-i", HOST, "-p", str(self.port), *map(str, options)]
 
 
 def make_certificate(folder: Path) -> tuple[Path, Path]:

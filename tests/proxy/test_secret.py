@@ -22,9 +22,7 @@ def _endpoint():
     return Endpoint(protocol="http", host="h", port=1, username="u", password=Secret(PASSWORD))
 
 
-@pytest.mark.parametrize(
-    "show", [repr, str, "{}".format, "{!r:>20}".format, "%s".__mod__, ascii]
-)
+@pytest.mark.parametrize("show", [repr, str, "{}".format, "{!r:>20}".format, "%s".__mod__, ascii])
 @pytest.mark.parametrize(
     "thing", [Secret(PASSWORD), _endpoint(), [Secret(PASSWORD)], {"p": Secret(PASSWORD)}]
 )
