@@ -106,7 +106,8 @@ def choose_pool(
     Returns:
         The pool's name, and the problem where there would be no proxy for a job that had one.
     """
-    had = (record.proxy or {}).get("pool")
+    told = (record.proxy or {}).get("pool")
+    had = told if isinstance(told, str) else None  # a foreign executor writes what it likes
     chosen = pool_of(entry, had if had in pools else default)
     if had is None or chosen is not None or (entry is not None and entry.proxy is not None):
         return chosen, None

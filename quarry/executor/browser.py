@@ -183,8 +183,6 @@ class RunBrowser:
         made, self._made, self._context = self._made, [], None
         open_ones = [task for task in made if not (task.done() and (task.cancelled() or task.exception()))]
         await asyncio.gather(*(_within(_close_made(task)) for task in open_ones))
-        if open_ones:
-            await self._watch.settle()
 
     async def _new_context(self, proxy: Endpoint | None) -> BrowserContext:
         options = _proxy_options(proxy)

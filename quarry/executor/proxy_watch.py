@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -23,38 +24,53 @@ _PROXY_ERROR = re.compile(
     r"|MANDATORY_PROXY_CONFIGURATION_FAILED|NO_SUPPORTED_PROXIES)"
 )
 _TUNNEL_ERRORS = frozenset({"net::ERR_TUNNEL_CONNECTION_FAILED", "net::ERR_SOCKS_CONNECTION_FAILED"})
+_TIMED_OUT, _ABORTED = "net::ERR_TIMED_OUT", "net::ERR_ABORTED"
 
 MAX_QUESTIONS = 8
 """Tunnels that a run asks for at its end; what is not asked about counts as Chromium tells it."""
+
+PATIENCE_S = 5.0
+"""A request given up that waited as long for a response, the page's end included, has timed out."""
 
 
 class ProxyWatch:
     """Counts what the browser contexts of a run say of their proxies: all requests of all pages.
 
     A request whose response has come counts as carried, one that failed for the proxy's fault as failed.
-    Chromium's words leave two cases open, and the proxy is asked about these once the run has ended: a tunnel
-    that could not be made (it may be the target that can't be reached), and a 401 or 407 over plain HTTP.
+    Chromium's words leave three cases open, and the proxy is asked about these once the run has ended: a
+    tunnel that could not be made (it may be the target that can't be reached), a 401 or 407 over plain HTTP,
+    and a request that got no response.
 
     Args:
         use: Takes the figures.
         transport: Gives the process's HTTP transport, which asks.
+        clock: Seconds, monotonic.
     """
 
-    def __init__(self, use: ProxyUse, transport: Callable[[], Transport]) -> None:
+    def __init__(
+        self, use: ProxyUse, transport: Callable[[], Transport], clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._use = use
         self._transport = transport
+        self._clock = clock
         self._tunnels: Counter[tuple[Endpoint, str]] = Counter()
         self._doubtful: dict[tuple[Endpoint, int, str], list[float]] = {}
 
     def follow(self, context: BrowserContext, proxy: Endpoint) -> None:
         """Listen to a context that goes through a proxy."""
         statuses: dict[Request, int] = {}
+        waiting: dict[Request, float] = {}
+
+        def on_request(request: Request) -> None:
+            waiting[request] = self._clock()
 
         def on_response(response: Any) -> None:
+            waiting.pop(response.request, None)
             if is_doubtful(response.status, response.url, proxy):
                 statuses[response.request] = response.status
 
         def on_finished(request: Request) -> None:
+            waiting.pop(request, None)
             latency_ms = max(0.0, request.timing["responseEnd"])
             status = statuses.pop(request, None)
             if status is None:
@@ -64,24 +80,34 @@ class ProxyWatch:
 
         def on_failed(request: Request) -> None:
             statuses.pop(request, None)
+            since = waiting.pop(request, None)
             failure = request.failure or ""
             if failure in _TUNNEL_ERRORS:
                 self._tunnels[proxy, _origin(request.url)] += 1
             elif _PROXY_ERROR.fullmatch(failure):
                 self._use.failed(proxy)
+            elif since is not None and (
+                failure == _TIMED_OUT or (failure == _ABORTED and self._clock() - since >= PATIENCE_S)
+            ):
+                self._use.unheard(proxy)
 
+        context.on("request", on_request)
         context.on("response", on_response)
         context.on("requestfinished", on_finished)
         context.on("requestfailed", on_failed)
 
     async def settle(self) -> None:
-        """Ask about the open cases, when the run has ended; each question ends by itself in time."""
+        """Ask about the open cases, those of `ctx.http` too, when the run has ended.
+
+        Each question ends by itself in time.
+        """
         tunnels, self._tunnels = self._tunnels, Counter()
         doubtful, self._doubtful = self._doubtful, {}
         asked = list(tunnels.items())
         for (proxy, _), requests in asked[MAX_QUESTIONS:]:
             self._use.failed(proxy, requests)
         await asyncio.gather(
+            self._use.settle(self._transport),
             *(
                 self._settle_tunnel(proxy, origin, requests)
                 for (proxy, origin), requests in asked[:MAX_QUESTIONS]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from quarry.executor.browser import RunBrowser
@@ -14,7 +15,6 @@ from quarry.ipc import RunResultFrame
 from quarry.sdk import Context, Emit, RunInfo, Storage, TerminalGuard
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
 
     from quarry.executor.channel import RunChannel
@@ -55,21 +55,24 @@ class RunTask:
         self._use = ProxyUse()
         if self._proxy is not None:
             self._use.give(self._proxy)
+        self._watch = ProxyWatch(self._use, services.transport)
         self._http: Http | None = None
         self._browser = RunBrowser(
             services.browsers,
             endpoint=request.browser_ws_endpoint,
             proxy=self._proxy,
-            watch=ProxyWatch(self._use, services.transport),
+            watch=self._watch,
         )
         self._lifecycle: Lifecycle | None = None
         self._cancel_reason: str | None = None
+        self._settling: asyncio.Task[None] | None = None
 
     def cancel(self, task: asyncio.Task[Any], reason: str) -> None:
         """End the run early; may be repeated."""
-        if self._lifecycle is None:
-            self._cancel_reason = reason
-        else:
+        self._cancel_reason = reason
+        if self._settling is not None:
+            self._settling.cancel()
+        elif self._lifecycle is not None:
             self._lifecycle.cancel(task, reason)
 
     def on_proxy(self, proxy: dict[str, Any] | None) -> None:
@@ -132,6 +135,13 @@ class RunTask:
             guard.close()
             await self._scope.end_tasks()
             await self._browser.close()  # not cut off: the lifecycle passes on no cancel any more
+            await self._settle()
+
+    async def _settle(self) -> None:
+        """Find out whose the open failures were; a run that was told to end has no time left for that."""
+        if self._cancel_reason is None:
+            self._settling = asyncio.create_task(self._watch.settle())
+            await asyncio.wait({self._settling})
 
     def _context(self, job: Any, run: RunInfo, guard: TerminalGuard) -> Context[Any]:
         return Context(

@@ -2,7 +2,8 @@
 
 The rule is PROXY-18: what goes wrong before the target could be spoken to, with the proxy as its cause, is
 the proxy's. What can't be told apart counts as the target's: a proxy that rests without reason costs the
-whole fleet, one that is tried once more costs one request.
+whole fleet, one that is tried once more costs one request. A timeout with no sign of the proxy is decided by
+asking it (`quarry.http.doubts`).
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class Trace:
         answer: Status that CONNECT was answered with; 0 is none.
         socks: SOCKS error, as libcurl numbers them; 0 is none.
         proxy_verified: Whether the certificate of an https proxy was found good.
+        heard: Whether a header came back: of the answer to CONNECT, or of a response.
     """
 
     code: int
@@ -53,6 +55,7 @@ class Trace:
     answer: int = 0
     socks: int = 0
     proxy_verified: bool = True
+    heard: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,22 @@ def find_blame(trace: Trace) -> Blame | None:
     if trace.code in _BROKEN and (before_tunnel or not verified):
         return Blame("proxy", "broke the connection off before it had answered")
     return None
+
+
+def timed_out_unheard(trace: Trace) -> bool:
+    """Say whether a transfer timed out without a sign that the proxy lives; only where nobody was blamed.
+
+    Over a connection that stood before any silence is one: what it said then is old.
+    """
+    if trace.code != _TIMEOUT or trace.heard:
+        return False
+    # libcurl names a peer once the SOCKS handshake is over.
+    return not (trace.protocol == "socks5" and trace.connections and trace.reached)
+
+
+def is_lifeless(trace: Trace) -> bool:
+    """Say whether a question for a tunnel failed without any reaction: not reached, or no answer in time."""
+    return not trace.answer and trace.code in {_RESOLVE_PROXY, _CONNECT, _TIMEOUT}
 
 
 def blame_of_answer(status: int) -> Blame:

@@ -182,7 +182,7 @@ class Http:
             try:
                 fetched = await self._transport().fetch(exchange)
             except FetchError as error:
-                self._note_failure(error, exchange.proxy, at_fault)
+                self._note_failure(error, exchange, at_fault)
                 if not may_retry(error, method, tried=tried, retries=retries):
                     raise _told(error, method, target, tried) from error.__cause__
                 await asyncio.sleep(delay_s(tried, self._jitter))
@@ -198,12 +198,16 @@ class Http:
                 content=fetched.content,
             )
 
-    def _note_failure(self, error: FetchError, proxy: Endpoint | None, at_fault: set[Endpoint]) -> None:
+    def _note_failure(self, error: FetchError, exchange: Exchange, at_fault: set[Endpoint]) -> None:
         """Count a fault of the proxy: once a request, however often it is tried."""
-        if self._use is None or proxy is None or error.kind != "proxy" or proxy in at_fault:
+        use, proxy = self._use, exchange.proxy
+        if use is None or proxy is None or proxy in at_fault:
             return
-        at_fault.add(proxy)
-        self._use.failed(proxy)
+        if error.unheard:
+            use.unheard(proxy, verify=exchange.verify)
+        elif error.kind == "proxy":
+            at_fault.add(proxy)
+            use.failed(proxy)
 
 
 def _body(data: bytes | str | Mapping[str, str] | None, json: Any) -> tuple[bytes | None, str | None]:
@@ -224,4 +228,6 @@ def _told(error: FetchError, method: str, url: str, tried: int) -> FetchError:
     shown = public_url(url)
     times = f" ({tried} tries)" if tried > 1 else ""
     message = f"{method} {shown} failed{times}: {error.message}"
-    return FetchError(message, kind=error.kind, url=shown, tries=tried, lasting=error.lasting)
+    return FetchError(
+        message, kind=error.kind, url=shown, tries=tried, lasting=error.lasting, unheard=error.unheard
+    )

@@ -13,10 +13,10 @@ import contextvars
 import math
 from typing import TYPE_CHECKING, Any
 
-from quarry.http.blame import find_blame
+from quarry.http.blame import find_blame, is_lifeless
 from quarry.http.curl_errors import error_code, refused, too_large, translated
 from quarry.http.curl_proxy import put_proxy, put_tunnel_only, read_trace, tunnel_url
-from quarry.http.doubts import Doubts, is_doubtful
+from quarry.http.doubts import ITSELF, Doubts, is_doubtful
 from quarry.http.errors import FetchError
 from quarry.http.transport import Exchange, Fetched, Tunnel
 
@@ -86,6 +86,7 @@ class CurlTransport:
         _keep_connections(self._multi)
         self._idle: list[Any] = []
         self._doubts = Doubts()
+        self._signs_of_life = Doubts()
         self._targets: dict[str, str] = {}
         self._closed = False
 
@@ -118,6 +119,10 @@ class CurlTransport:
         """Say whether a 401 or 407 is the proxy's."""
         return await self._doubts.refused(proxy, status, lambda: self.try_tunnel(proxy, url, verify=verify))
 
+    async def lives(self, proxy: Endpoint, *, verify: bool | str = True) -> bool:
+        """Say whether a proxy reacts to a request for a tunnel to itself."""
+        return await self._signs_of_life.lives(proxy, lambda: self.try_tunnel(proxy, ITSELF, verify=verify))
+
     async def try_tunnel(self, proxy: Endpoint, url: str, *, verify: bool | str = True) -> Tunnel:
         """Ask a proxy for a tunnel."""
         if self._closed:
@@ -130,13 +135,13 @@ class CurlTransport:
             try:
                 await self._multi.add_handle(handle)
             except self._curl.CurlError as error:
-                blame = find_blame(
-                    read_trace(self._info, handle, code=error_code(error), proxy=proxy, tunnelled=True)
-                )
+                code = error_code(error)
             else:
                 return Tunnel(stood=True)
-            answer = int(handle.getinfo(self._info.HTTP_CONNECTCODE))
-            return Tunnel(stood=False, answer=answer, by_proxy=blame is not None and blame.kind == "proxy")
+            trace = read_trace(self._info, handle, code=code, proxy=proxy, tunnelled=True)
+            blame = find_blame(trace)
+            by_proxy = blame is not None and blame.kind == "proxy"
+            return Tunnel(stood=False, answer=trace.answer, by_proxy=by_proxy, lifeless=is_lifeless(trace))
         finally:
             # Closed, not kept: a tunnel that nothing goes through lives as long as its handle.
             if not self._closed:
@@ -152,6 +157,7 @@ class CurlTransport:
             handle.close()
         self._idle.clear()
         self._doubts.close()
+        self._signs_of_life.close()
         await self._multi.close()
 
     def _new_handle(self) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from quarry.http.blame import find_blame
+from quarry.http.blame import find_blame, timed_out_unheard
 from quarry.http.curl_proxy import read_trace
 from quarry.http.errors import FetchError, FetchErrorKind
 from quarry.types.secret import HIDDEN
@@ -57,8 +57,10 @@ def translated(error: Exception, info: Any, handle: Any, exchange: Exchange) -> 
     kind = _KINDS.get(code, "other")
     if kind == "too_large":
         return too_large(exchange.max_bytes)
+    unheard = False
     if proxy is not None:
-        blame = find_blame(read_trace(info, handle, code=code, proxy=proxy))
+        trace = read_trace(info, handle, code=code, proxy=proxy)
+        blame, unheard = find_blame(trace), timed_out_unheard(trace)
         if blame is not None:
             message = f"the proxy {proxy.identity} {blame.words}"
             return FetchError(message, kind=blame.kind, url="", lasting=blame.lasting)
@@ -66,7 +68,7 @@ def translated(error: Exception, info: Any, handle: Any, exchange: Exchange) -> 
     text = " ".join((match["text"] if match else str(error)).split())
     if proxy is not None and proxy.password:
         text = text.replace(proxy.password.reveal(), HIDDEN)
-    return FetchError(text or "the transfer failed", kind=kind, url="")
+    return FetchError(text or "the transfer failed", kind=kind, url="", unheard=unheard)
 
 
 def error_code(error: Exception) -> int:

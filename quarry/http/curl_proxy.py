@@ -69,4 +69,5 @@ def read_trace(info: Any, handle: Any, *, code: int, proxy: Endpoint, tunnelled:
         answer=int(read(info.HTTP_CONNECTCODE)),
         socks=int(read(info.PROXY_ERROR)),
         proxy_verified=int(read(info.PROXY_SSL_VERIFYRESULT)) == 0,
+        heard=int(read(info.HEADER_SIZE)) > 0,
     )

@@ -1,9 +1,13 @@
-"""Whose 401 or 407 it is that came back over plain HTTP.
+"""What a proxy is asked where a failure does not say whose it is.
 
-There a proxy answers in the target's place, and some (tinyproxy among them) refuse wrong credentials with a
-401 that looks like the target's; a target may say 407. So the proxy is asked for a tunnel to the same host
-and port: what it answers to CONNECT comes from itself. The verdict is about the credentials, so it holds for
-every target of the endpoint.
+Whose 401 or 407 it is that came back over plain HTTP: there a proxy answers in the target's place, and some
+(tinyproxy among them) refuse wrong credentials with a 401 that looks like the target's; a target may say 407.
+So the proxy is asked for a tunnel to the same host and port: what it answers to CONNECT comes from itself.
+The verdict is about the credentials, so it holds for every target of the endpoint.
+
+Whose timeout it is where nothing came back: a proxy that hangs looks like a target that does. So the proxy is
+asked for a tunnel to itself, which needs no other host: whatever it does with that, it lives. Rejected: a
+tunnel to the target, where a hanging proxy and one that waits for a dead target look the same.
 """
 
 from __future__ import annotations
@@ -19,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from quarry.types.proxy import Endpoint
+
+ITSELF = "http://127.0.0.1:1/"
+"""The proxy's own loopback, at a port where nobody is expected: refused at once, by it or by its rules."""
 
 REMEMBERED_S = 60.0
 """How long a verdict holds: a target that says 401 to every request costs one question a minute."""
@@ -44,7 +51,7 @@ def is_doubtful(status: int, url: str, endpoint: Endpoint | None) -> bool:
 
 
 class Doubts:
-    """Asks each endpoint once in `REMEMBERED_S`, however many doubtful responses come.
+    """Asks each endpoint once in `REMEMBERED_S`, however many doubts come; one object for each question.
 
     Args:
         clock: Seconds, monotonic.
@@ -73,6 +80,15 @@ class Doubts:
         # A proxy that makes no tunnels, or can't be asked any more, proves nothing: each is what it says.
         accepted = tunnel.stood or (tunnel.answer != 0 and not tunnel.by_proxy)
         return status == _PROXY_AUTHENTICATION and not accepted
+
+    async def lives(self, endpoint: Endpoint, ask: Callable[[], Awaitable[Tunnel]]) -> bool:
+        """Say whether the proxy reacted; where it can't be told, it did.
+
+        Args:
+            endpoint: The proxy.
+            ask: Asks it for a tunnel to `ITSELF`.
+        """
+        return not (await self._answer(endpoint, ask)).lifeless
 
     async def _answer(self, endpoint: Endpoint, ask: Callable[[], Awaitable[Tunnel]]) -> Tunnel:
         now = self._clock()

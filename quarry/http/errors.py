@@ -36,15 +36,24 @@ class FetchError(QuarryError):
         url: The URL without user info.
         tries: How often it was tried.
         lasting: Nothing but another proxy, or its configuration, can help; it is not tried again.
+        unheard: A timeout that may be the proxy's: nothing came back through it.
     """
 
     code = "fetch"
 
     def __init__(
-        self, message: str, *, kind: FetchErrorKind, url: str, tries: int = 1, lasting: bool = False
+        self,
+        message: str,
+        *,
+        kind: FetchErrorKind,
+        url: str,
+        tries: int = 1,
+        lasting: bool = False,
+        unheard: bool = False,
     ) -> None:
         super().__init__(message, retryable=not lasting and (kind in CONNECTION_KINDS or kind == "timeout"))
         self.lasting = lasting
+        self.unheard = unheard
         self.kind: FetchErrorKind = kind
         self.url = url
         self.tries = tries

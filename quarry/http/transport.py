@@ -67,11 +67,13 @@ class Tunnel:
         stood: Whether the target was reached.
         answer: Status of an http or https proxy that refused; 0 where there was none.
         by_proxy: Whether it failed by the proxy's fault.
+        lifeless: Whether it failed without any reaction of the proxy.
     """
 
     stood: bool
     answer: int = 0
     by_proxy: bool = False
+    lifeless: bool = False
 
 
 class Transport(Protocol):
@@ -82,7 +84,7 @@ class Transport(Protocol):
 
         Raises:
             FetchError: No usable response; its message names neither proxy password nor URL. Kind ``proxy``
-                is the proxy's fault, any other is not (PROXY-18).
+                is the proxy's fault, any other is not; of one that is ``unheard`` `lives` decides (PROXY-18).
         """
 
     async def try_tunnel(self, proxy: Endpoint, url: str, *, verify: bool | str = True) -> Tunnel:
@@ -92,6 +94,9 @@ class Transport(Protocol):
         self, proxy: Endpoint, url: str, status: int, *, verify: bool | str = True
     ) -> bool:
         """Say of a 401 or 407 over plain HTTP whether it is the proxy's own; asks it, or remembers."""
+
+    async def lives(self, proxy: Endpoint, *, verify: bool | str = True) -> bool:
+        """Say whether a proxy reacts to a request for a tunnel to itself; asks it, or remembers."""
 
     async def close(self) -> None:
         """Close connections; exchanges under way fail."""

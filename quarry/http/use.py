@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from quarry.http.transport import Transport
     from quarry.types.proxy import Endpoint
+
+MAX_QUESTIONS = 8
+"""Endpoints that a run asks for a sign of life; what is not asked about counts as the target's."""
 
 
 class ProxyUse:
@@ -13,6 +21,7 @@ class ProxyUse:
 
     def __init__(self) -> None:
         self._figures: dict[Endpoint, _Figures] = {}
+        self._unheard: dict[Endpoint, _Unheard] = {}
 
     def give(self, endpoint: Endpoint) -> None:
         """Note that the run has an endpoint; again is nothing new."""
@@ -33,6 +42,30 @@ class ProxyUse:
         """Count requests that failed through its fault."""
         self._figures.setdefault(endpoint, _Figures()).failed += requests
 
+    def unheard(self, endpoint: Endpoint, *, verify: bool | str = True) -> None:
+        """Note a request that timed out with nothing come back; `settle` finds out whose fault that was.
+
+        Args:
+            endpoint: The proxy.
+            verify: As the request had it.
+        """
+        self.give(endpoint)
+        self._unheard.setdefault(endpoint, _Unheard(verify)).requests += 1
+
+    async def settle(self, transport: Callable[[], Transport]) -> None:
+        """Ask the proxies that timeouts were noted of, all at once; each question ends by itself in time.
+
+        Args:
+            transport: Gives the process's HTTP transport; called only where there is something to ask.
+        """
+        noted, self._unheard = self._unheard, {}
+
+        async def ask(endpoint: Endpoint, unheard: _Unheard) -> None:
+            if not await transport().lives(endpoint, verify=unheard.verify):
+                self.failed(endpoint, unheard.requests)
+
+        await asyncio.gather(*(ask(*entry) for entry in islice(noted.items(), MAX_QUESTIONS)))
+
     def report(self) -> list[dict[str, Any]]:
         """Give ``proxy_use`` of a ``run_result``: an entry an endpoint, without passwords."""
         return [
@@ -44,6 +77,14 @@ class ProxyUse:
             }
             for endpoint, figures in self._figures.items()
         ]
+
+
+class _Unheard:
+    __slots__ = ("requests", "verify")
+
+    def __init__(self, verify: bool | str) -> None:  # noqa: FBT001 - as `verify` of a request
+        self.requests = 0
+        self.verify = verify
 
 
 class _Figures:

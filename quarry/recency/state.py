@@ -129,8 +129,12 @@ class PoolState:
     def figures(self, now_ms: int) -> PoolFigures:
         """Show everything."""
         window = self.pool.recency_window if self._windowed else 0
+        banned: dict[int, dict[str, int]] = {at: {} for at, _ in self.bans}
+        for (at, domain), (until, _) in self.bans.items():
+            if until > now_ms:
+                banned[at][domain] = until
         found = {}
-        for at in {*self.entries, *(at for at, _ in self.bans)}:
+        for at in {*self.entries, *banned}:
             entry = self.entries.get(at, Entry())
             found[at] = EndpointFigures(
                 chosen=entry.chosen,
@@ -142,7 +146,7 @@ class PoolState:
                 resting_until_ms=self.rests.get(at),
                 rests=entry.rests,
                 state=STATES[entry.state],
-                banned={d: until for (i, d), (until, _) in self.bans.items() if i == at and until > now_ms},
+                banned=banned.get(at, {}),
             )
         return PoolFigures(
             choices=self.choices,

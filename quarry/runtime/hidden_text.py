@@ -6,7 +6,6 @@ import base64
 import re
 from functools import cached_property
 from html import escape
-from urllib.parse import quote
 
 from quarry.types.secret import HIDDEN
 
@@ -26,8 +25,8 @@ class HiddenText:
     """Strikes one secret out of texts.
 
     Found as it is; percent-encoded, in part or all; as in JSON, HTML and ``repr``, and these within each
-    other; and in base64, wherever it begins there. Of a secret of several lines each longer line is found too.
-    Nothing is prepared before a text holds its longest run of letters and digits: most texts hold none.
+    other; and in base64, wherever it begins there. Of a secret of several lines each longer line is found
+    too. Nothing is prepared before a text holds its longest run of letters and digits: most texts hold none.
 
     Args:
         value: The secret; not empty.
@@ -43,10 +42,10 @@ class HiddenText:
             text = text.replace(self._value, HIDDEN)
         if self._run in text and len(self._value) <= _WHOLE_CHARS:
             text = self._pattern.sub(HIDDEN, text)
-        for piece in self._pieces:
-            text = piece.strike(text)
         if any(coded in text for coded in self._coded):
             text = self._coded_pattern.sub(HIDDEN, text)
+        for piece in self._pieces:
+            text = piece.strike(text)
         return text
 
     def strike_ends(self, text: str, *, start: bool, end: bool) -> str:

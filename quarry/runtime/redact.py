@@ -11,7 +11,7 @@ from quarry.runtime.hidden_text import HiddenText
 from quarry.types.secret import HIDDEN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from quarry.types import Outcome, Secret
     from quarry.types.proxy import Endpoint
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 ELLIPSIS = "…"
 """Stands where executors cut a text off."""
 
+_NO_WORDS = frozenset({"status", "level"})
 _SECRETS = frozenset({"password", "pass", "secret"})
 _USER_INFO = re.compile(r"(?<=://)[^\s/?#'\"<>]+@")
 _NAME = r"[^\s=&#?'\"<>]{0,64}"
@@ -46,11 +47,6 @@ class Redactor:
         for secret in secrets:
             self._learn(secret.reveal())
 
-    @property
-    def idle(self) -> bool:
-        """Whether it knows no secret."""
-        return not self._hidden
-
     def learn_endpoint(self, endpoint: Endpoint | None) -> None:
         """Know an endpoint's password from now on."""
         if endpoint is None or endpoint.password is None:
@@ -61,7 +57,7 @@ class Redactor:
 
     def learn_all(self, other: Redactor) -> None:
         """Know from now on what another one knows."""
-        self._hidden |= other._hidden
+        self._hidden = {**self._hidden, **other._hidden}
 
     def text(self, text: str, *, cut: bool = False) -> str:
         """Give a text without the run's secrets, nor those of URLs in it.
@@ -81,15 +77,9 @@ class Redactor:
                 text = hidden.strike_ends(text, start=True, end=False)
         return redact_urls(text)
 
-    def value(self, value: Any) -> Any:
-        """Give a JSON value whose texts, keys too, are without them."""
-        if isinstance(value, str):
-            return self.text(value)
-        if isinstance(value, dict):
-            return {self.text(key): self.value(inner) for key, inner in value.items()}
-        if isinstance(value, list):
-            return [self.value(inner) for inner in value]
-        return value
+    def words(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Give what was said, as an event or a result has it, without them; status and level are no words."""
+        return {name: value if name in _NO_WORDS else self._value(value) for name, value in fields.items()}
 
     def outcome(self, outcome: Outcome) -> Outcome:
         """Give an outcome as logs, records and reports may show it."""
@@ -100,9 +90,19 @@ class Redactor:
             stack=outcome.stack and self.text(outcome.stack),
         )
 
+    def _value(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, dict):
+            return {self.text(key): self._value(inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [self._value(inner) for inner in value]
+        return value
+
     def _learn(self, value: str) -> None:
-        if value:
-            self._hidden.setdefault(value, HiddenText(value))
+        if value and value not in self._hidden:
+            # Never changed in place: the thread that stores reads it meanwhile.
+            self._hidden = {**self._hidden, value: HiddenText(value)}
 
 
 def redact_urls(text: str) -> str:

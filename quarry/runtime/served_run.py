@@ -31,6 +31,7 @@ class ServedRun:
 
     def __init__(self, session: RunSession, server: ServingProcess, *, credit_bytes: int) -> None:
         self.run_id = session.spec.identity.run_id
+        self.redactor = session.redactor
         self._session = session
         self._server = server
         self._credit_bytes = credit_bytes

@@ -12,7 +12,7 @@ from quarry.errors import ProtocolError, VersionMismatchError
 from quarry.ipc import FrameDecoder, Hello, StderrFrame, encode_frame
 from quarry.runtime.outcome import signal_name
 from quarry.runtime.process import GRACE_S, ExecutorProcess, ExecutorStartError, own_executor
-from quarry.runtime.redact import redact_urls
+from quarry.runtime.redact import Redactor
 from quarry.version import CONTRACT_VERSION
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class ServingProcess:
         self._hello: asyncio.Future[Hello] = asyncio.get_running_loop().create_future()
         self._fault: ProtocolError | None = None
         self._blame: str | None = None
+        self._redactor = Redactor()
         self._next_rss_at = time.monotonic() + _RSS_INTERVAL_S
         self._idle = asyncio.Event()
         self._idle.set()
@@ -110,6 +111,7 @@ class ServingProcess:
     def detach(self, run: ServedRun) -> None:
         """The run has ended; a late frame of it belongs to nobody."""
         del self.runs[run.run_id]
+        self._redactor.learn_all(run.redactor)
         if not self.runs:
             self._idle.set()
 
@@ -200,7 +202,10 @@ class ServingProcess:
         said = self._process.stderr.text()
         if said:
             # What runs print comes in frames of theirs; this is what could not be attributed to one.
-            self._log.info("executor.output", text=redact_urls(said))
+            for run in self.runs.values():
+                self._redactor.learn_all(run.redactor)
+            cut = self._process.stderr.dropped > 0
+            self._log.info("executor.output", text=self._redactor.text(said, cut=cut))
         if not self._hello.done():
             words = self._process.stderr.last_line()
             self._hello.set_exception(

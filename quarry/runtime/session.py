@@ -25,7 +25,7 @@ from quarry.runtime.report import RunReport
 from quarry.runtime.spec import wire_proxy
 from quarry.runtime.stopping import CANCELLED
 from quarry.runtime.storing import Storing, Work
-from quarry.runtime.tail import Tail
+from quarry.runtime.tail import Tail, last_line
 from quarry.types import TERMINAL_TYPES, Event
 from quarry.types.proxy import Endpoint
 
@@ -47,7 +47,6 @@ ENQUEUE_BATCH = 500
 
 _TELLING = frozenset({"run_error", "log", "rotate_proxy"})
 """Events whose texts are often an exception's or a library's words."""
-
 
 _R = TypeVar("_R")
 
@@ -91,7 +90,9 @@ class RunSession:
         self._threads = threads
         self._log = logger.bind(run_id=spec.identity.run_id, attempt=spec.identity.attempt)
         self._ingest = Ingest(spec.identity)
-        self._storing = Storing(policy, put_file, self._ingest.files, self._log)
+        self._storing = Storing(
+            policy, put_file, self._ingest.files, redactor=self.redactor, logger=self._log
+        )
         self._protocol_fault: ProtocolError | None = None
         self._escaping: Exception | None = None
         self._started_at = time.time()
@@ -170,8 +171,9 @@ class RunSession:
         if process_stderr is not None and not stderr.last_line():
             stderr = process_stderr
         redactor, result = self.redactor, self._ingest.result
+        said = redactor.text(stderr.text(), cut=stderr.dropped > 0)
         if result is not None:  # before its message is cut and put on one line, which hides a secret
-            result = msgspec.structs.replace(result, outcome=redactor.value(result.outcome))
+            result = msgspec.structs.replace(result, outcome=redactor.words(result.outcome))
         outcome = decide(
             Ending(
                 ingestion_fault=self._storing.ingest_fault or self._protocol_fault,
@@ -181,7 +183,7 @@ class RunSession:
                 exit_code=exit_code,
                 stopped=self.stopped,
                 timeout_ms=self.spec.timeout_ms,
-                stderr_line=redactor.text(stderr.last_line()),
+                stderr_line=last_line(said),
                 could_not_start=could_not_start,
                 lost_process=lost_process,
             )
@@ -197,7 +199,7 @@ class RunSession:
             counters=dict(self._ingest.received),
             artifacts=self._ingest.artifacts.stats(),
             files=self._ingest.files.stats(),
-            stderr_tail=redactor.text(stderr.text(), cut=stderr.dropped > 0),
+            stderr_tail=said,
             started_at=self._started_at,
             ended_at=time.time(),
             duration_ms=round((time.monotonic() - self._started) * 1000),
@@ -249,7 +251,7 @@ class RunSession:
         if event.type == "enqueue" and secrets:
             changed = {**payload, "params": conceal(payload["params"], secrets)}
         elif event.type in _TELLING and (secrets or self.spec.proxy is not None):
-            changed = self.redactor.value(payload)
+            changed = self.redactor.words(payload)
         else:
             return event
         return msgspec.structs.replace(event, payload=changed)

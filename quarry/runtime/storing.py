@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from quarry.policy import Policy
     from quarry.runtime.files import Files
+    from quarry.runtime.redact import Redactor
 
 Work = list[list[Event] | ArtifactChunk | tuple[FileWrite, str | None] | None]
 """What to store, in order: events that came together; a chunk; a file with the reason to refuse it, or None;
@@ -37,6 +38,7 @@ class Storing:
         policy: Takes events and chunks.
         put_file: Takes files.
         files: Counts what became of files.
+        redactor: Knows the run's secrets, which a file's name may hold.
         logger: A structlog logger bound to the run.
 
     Attributes:
@@ -45,13 +47,16 @@ class Storing:
         unflushed: Whether the policy has been given something since its last flush, or never flushed.
     """
 
-    def __init__(self, policy: Policy, put_file: FilePut, files: Files, logger: Any) -> None:
+    def __init__(
+        self, policy: Policy, put_file: FilePut, files: Files, *, redactor: Redactor, logger: Any
+    ) -> None:
         self.ingest_fault: Exception | None = None
         self.flush_fault: Exception | None = None
         self.unflushed = True
         self._policy = policy
         self._put_file = put_file
         self._files = files
+        self._redactor = redactor
         self._log = logger
 
     @property
@@ -113,9 +118,11 @@ class Storing:
             else:
                 self._files.stored()
                 return FileWriteAck(write_id=write.write_id, ok=True, key=key, run_id=write.run_id)
-        self._log.info("storage.put_refused", filename=write.filename[:255], reason=refusal)
+        filename, reason = self._redactor.text(write.filename), self._redactor.text(refusal)
+        self._log.info("storage.put_refused", filename=filename[:255], reason=reason)
         return FileWriteAck(write_id=write.write_id, ok=False, error=refusal, run_id=write.run_id)
 
     def _note(self, event: str, error: Exception) -> None:
         known = isinstance(error, (StoreError, OSError))
-        self._log.error(event, error=str(error), error_type=type(error).__name__, exc_info=not known)
+        words = self._redactor.text(str(error))
+        self._log.error(event, error=words, error_type=type(error).__name__, exc_info=not known)

@@ -35,7 +35,9 @@ class Tail:
 
     def last_line(self) -> str:
         """Give the last line that is not blank; empty where there is none."""
-        for line in reversed(self.text().splitlines()):
-            if line.strip():
-                return line.strip()
-        return ""
+        return last_line(self.text())
+
+
+def last_line(text: str) -> str:
+    """Give the last line that is not blank; empty where there is none."""
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from tests.executor.support import run_single, write_script
@@ -146,3 +148,28 @@ async def test_socks_in_pages(tmp_path, site):
         [(_, ok, failed)] = figures(result)
         assert ok == 0
         assert failed >= 1
+
+
+WAIT = """
+async def run(ctx):
+    page = await ctx.page()
+    try:
+        await page.goto(ctx.job["url"], timeout=6_000)
+    except Exception as error:
+        await ctx.emit.item("page", {"error": str(error).splitlines()[0]})
+"""
+
+
+@pytest.mark.clause("PROXY-18")
+@pytest.mark.parametrize("hangs", [True, False], ids=["the proxy hangs", "the target hangs"])
+async def test_pages_that_never_come(tmp_path, hangs):
+    """Chromium is still waiting when the script gives up; the proxy is asked, and counts where it does not answer."""
+    with Tinyproxy(tmp_path / "hanging") as proxy, socket.create_server(("127.0.0.1", 0)) as target:
+        if hangs:
+            proxy.pause()
+        url = f"http://127.0.0.1:{target.getsockname()[1]}/"
+        result = await browse(tmp_path, WAIT, proxy.wire(), {"url": url})
+    [item] = result.items()
+    assert "Timeout 6000ms exceeded" in item["error"]
+    [(_, ok, failed)] = figures(result)
+    assert (ok, failed) == (0, 1 if hangs else 0)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from quarry.ipc import ProxyFrame
+from quarry.ipc import Cancel, ProxyFrame
 from tests.executor.support import Serving, run_single, write_script
 from tests.local_site import Answer
 from tests.proxies.servers import Microsocks, Tinyproxy, free_port
@@ -173,3 +173,46 @@ async def run(ctx):
         said = repr(result.frames) + result.stderr
         assert wire["password"] not in said
         assert f"http://user@127.0.0.1:{wire['port']}" in said
+
+
+HANG = """
+from quarry import FetchError
+async def run(ctx):
+    try:
+        await ctx.http.get(ctx.job["url"], timeout_s=ctx.job["timeout_s"])
+    except FetchError as error:
+        await ctx.emit.item("error", {"kind": error.kind})
+"""
+
+
+@pytest.mark.clause("PROXY-18")
+async def test_a_proxy_that_hangs_is_told(tmp_path, site, proxies):
+    """The script gets its timeout; at the end of the run the proxy is asked, and does not answer."""
+    script = write_script(tmp_path, HANG)
+    for proxy in (proxies[0], proxies[2]):
+        proxy.pause()
+        job = {"url": site.url, "timeout_s": 1}
+        result = await run_single(
+            script, request={"run_id": "run", "attempt": 1, "job": job, "proxy": proxy.wire()}
+        )
+        assert result.code == 0, result.stderr
+        assert result.items() == [{"kind": "timeout"}]
+        assert figures(result.frames[-1]) == [(proxy.port, 0, 1)]
+
+
+@pytest.mark.clause("PROXY-18")
+async def test_nobody_is_asked_for_a_run_that_is_told_to_end(tmp_path, site, proxies):
+    """Its end is not held up: the question is given up, and nothing is counted."""
+    one, _, _ = proxies
+    one.pause()
+    script = write_script(tmp_path, HANG)
+    async with Serving() as executor:
+        executor.start("run", script, job={"url": site.url, "timeout_s": 1}, proxy=one.wire())
+        await executor.until(
+            lambda: "run_complete" in [event.type for event in executor.events("run")], "the script's end"
+        )
+        executor.send(Cancel(run_id="run"))
+        await executor.ended("run")
+        result = executor.result("run")
+    assert result.outcome["status"] == "completed"
+    assert figures(result) == [(one.port, 0, 0)]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import redis
 
 from quarry.crawl.children import make_job
-from quarry.crawl.plan import CrawlPlan, JobPayload, encode
+from quarry.crawl.plan import CrawlPlan, JobPayload, PlanPool, encode
 from quarry.crawl.seeding import seed_crawl
 from quarry.redisio import make_client
 from quarry.scheduler import Bounds, CrawlRegistry, Ledger
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from quarry.types import Counts
+    from quarry.types.proxy import ProxyPool
 
 T = TypeVar("T")
 
@@ -153,8 +154,15 @@ class Fleet:
         except redis.RedisError:
             return False
 
-    def seed(self, crawl: str, *params: dict[str, Any], script: str = "list.py", **bounds: Any) -> None:
-        """Seed a crawl as a command would; the workers do the rest."""
+    def seed(
+        self,
+        crawl: str,
+        *params: dict[str, Any],
+        script: str = "list.py",
+        pool: ProxyPool | None = None,
+        **bounds: Any,
+    ) -> None:
+        """Seed a crawl as a command would, through a pool of the workers' own; the workers do the rest."""
         plan = CrawlPlan(
             crawl=crawl,
             day="2026-01-02",
@@ -167,11 +175,17 @@ class Fleet:
             cwd=str(self.folder),
             seeded=True,
             lease_ms=bounds.get("lease_ms", 60_000),
+            proxies={pool.name: PlanPool(digest=pool.digest)} if pool else {},
         )
         jobs = [
             make_job(
                 JobPayload(
-                    target=script, path=str(SCRIPTS / script), params=each, source="shop", category="c"
+                    target=script,
+                    path=str(SCRIPTS / script),
+                    params=each,
+                    source="shop",
+                    category="c",
+                    proxy=pool.name if pool else None,
                 ),
                 depth=0,
             )

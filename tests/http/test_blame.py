@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from quarry.http.blame import Trace, find_blame
+from quarry.http.blame import Trace, find_blame, is_lifeless, timed_out_unheard
 
 
 def trace(code, protocol="http", **known):
@@ -53,6 +53,63 @@ UNREACHABLE = {
     **{f"CONNECT {status}": trace(7, tunnelled=True, answer=status) for status in (500, 502, 503, 504)},
     **{f"socks {error}": trace(97, "socks5", socks=error) for error in (19, 20, 21, 22, 24)},
 }
+
+UNHEARD = {
+    "plain HTTP": trace(28),
+    "plain HTTP, over an old connection": trace(28, connections=0),
+    "no answer to CONNECT": trace(28, tunnelled=True, reached=False),
+    "in an old tunnel": trace(28, tunnelled=True, connections=0),
+    "no TLS with the target, but with the proxy": trace(28, "https", tunnelled=True, reached=False),
+    "no SOCKS reply": trace(28, "socks5", reached=False),
+    "behind an old SOCKS connection": trace(28, "socks5", connections=0),
+}
+
+HEARD = {
+    "part of a response": trace(28, heard=True),
+    "the tunnel stood just now": trace(28, tunnelled=True, answer=200, heard=True),
+    "the SOCKS proxy has just replied": trace(28, "socks5"),
+    "no timeout": trace(52),
+}
+
+LIFELESS = {
+    "no connection": trace(7, connections=0, reached=False),
+    "its name is unknown": trace(5, connections=0, reached=False),
+    "no answer in time": trace(28, tunnelled=True, reached=False),
+    "no SOCKS reply in time": trace(28, "socks5", reached=False),
+}
+
+ALIVE = {
+    "it refuses": trace(7, tunnelled=True, answer=403),
+    "other credentials": trace(7, tunnelled=True, answer=407),
+    "nobody there": trace(7, tunnelled=True, answer=500),
+    "another libcurl gives another code": trace(56, tunnelled=True, answer=502),
+    "it closes the connection": trace(56, tunnelled=True),
+    "its certificate is bad": trace(60, "https", tunnelled=True, proxy_verified=False),
+    "socks: nobody there": trace(97, "socks5", socks=19),
+    "socks: closed": trace(97, "socks5", socks=15),
+}
+
+
+@pytest.mark.clause("PROXY-18")
+@pytest.mark.parametrize("case", UNHEARD)
+def test_timeouts_with_no_sign_of_the_proxy(case):
+    """They are nobody's until the proxy was asked."""
+    assert find_blame(UNHEARD[case]) is None
+    assert timed_out_unheard(UNHEARD[case])
+
+
+@pytest.mark.clause("PROXY-18")
+@pytest.mark.parametrize("case", HEARD)
+def test_failures_with_a_sign_of_the_proxy(case):
+    """It did its part in this very transfer, so it is not asked."""
+    assert not timed_out_unheard(HEARD[case])
+
+
+@pytest.mark.clause("PROXY-18")
+@pytest.mark.parametrize("case", [*LIFELESS, *ALIVE])
+def test_signs_of_life(case):
+    """Whatever a proxy does about a question for a tunnel shows that it lives; only silence and absence don't."""
+    assert is_lifeless({**LIFELESS, **ALIVE}[case]) is (case in LIFELESS)
 
 
 @pytest.mark.clause("PROXY-18")

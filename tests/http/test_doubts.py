@@ -1,4 +1,4 @@
-"""The question whether a 401 or 407 is the proxy's own: who is asked, how often, and what is made of the answer."""
+"""The questions whether a 401 or 407 is the proxy's own, and whether it lives: how often, and what comes of the answer."""
 
 from __future__ import annotations
 
@@ -100,6 +100,27 @@ async def test_one_question_a_minute_and_endpoint():
     clock.now += 1
     await doubts.refused(endpoint(), 401, asked)
     assert asked.questions == 3
+
+
+@pytest.mark.clause("PROXY-18")
+async def test_what_counts_as_life():
+    """Everything but silence; where nothing could be asked, the proxy is not blamed."""
+    silence = Tunnel(stood=False, lifeless=True)
+    assert not await Doubts().lives(endpoint(), Asked(silence))
+    for sign in (Tunnel(stood=True), Tunnel(stood=False, answer=403, by_proxy=True), OSError("x")):
+        assert await Doubts().lives(endpoint(), Asked(sign))
+
+
+@pytest.mark.clause("PROXY-18")
+async def test_a_sign_of_life_holds_for_a_minute():
+    """And so does silence."""
+    clock = Clock()
+    for tunnel in (Tunnel(stood=True), Tunnel(stood=False, lifeless=True)):
+        doubts, asked = Doubts(clock), Asked(tunnel)
+        for after_s, questions in ((0, 1), (REMEMBERED_S - 1, 1), (1, 2)):
+            clock.now += after_s
+            assert await doubts.lives(endpoint(), asked) is tunnel.stood
+            assert asked.questions == questions
 
 
 async def test_verdicts_are_bounded():

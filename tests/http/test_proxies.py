@@ -12,6 +12,7 @@ import pytest
 
 from quarry.http import FetchError, Http, ProxyUse, endpoint_of
 from quarry.http.curl import CurlTransport
+from quarry.http.use import MAX_QUESTIONS
 from tests.http.support import Server
 from tests.proxies.servers import HOST, Microsocks, Tinyproxy, TlsFront, free_port, make_certificate
 
@@ -181,7 +182,7 @@ async def test_a_port_that_the_proxy_refuses(stage, tmp_path):
 
 @pytest.mark.clause("PROXY-18")
 async def test_a_slow_target_is_no_slow_proxy(stage):
-    """A timeout after the connection to the proxy stood is not the proxy's, on a new connection and on an old one."""
+    """A timeout is not the fault of a proxy that lives, on a new connection and on an old one; one question tells."""
 
     async def visit(protocol, scheme):
         http, use = stage.client(stage.wire(protocol))
@@ -189,10 +190,68 @@ async def test_a_slow_target_is_no_slow_proxy(stage):
             with contextlib.suppress(FetchError):
                 timeout_s = 3 if path == "/slow" else 30  # handshakes take their time where much else runs
                 await http.get(stage.url(scheme, path), timeout_s=timeout_s, verify=stage.authority)
+        await use.settle(lambda: stage.transport)
         return [(entry["ok"], entry["failed"]) for entry in use.report()]
 
     ways = [(protocol, scheme) for protocol in PROXIES for scheme in TARGETS]
     assert await asyncio.gather(*(visit(*way) for way in ways)) == [[(1, 0)]] * len(ways)
+    asked = [target for _, target in stage.tinyproxy.requests() if target == "127.0.0.1:1"]
+    assert len(asked) == 2  # as http proxy, and behind TLS
+
+
+@pytest.mark.clause("PROXY-18")
+async def test_a_proxy_that_hangs(stage):
+    """It takes connections and does nothing more: a timeout for the script at once, its failure once it was asked."""
+
+    async def visit(protocol, scheme, *, before):
+        http, use = stage.client(stage.wire(protocol))
+        options = {"timeout_s": 3 if not before else 30, "verify": stage.authority}
+        try:
+            answer = (await http.get(stage.url(scheme), **options)).status_code
+        except FetchError as error:
+            answer = (error.kind, error.tries)
+        told = [use.report()[0]["failed"]]
+        await use.settle(lambda: stage.transport)
+        return answer, [*told, use.report()[0]["failed"]]
+
+    ways = [(protocol, scheme) for protocol in PROXIES for scheme in TARGETS]
+    # Connections that stood before, and new ones beside them.
+    visits = await asyncio.gather(*(visit(*way, before=True) for way in ways))
+    assert visits == [(200, [0, 0])] * len(ways)
+    for server in (stage.tinyproxy, stage.microsocks):
+        server.pause()
+    visits = await asyncio.gather(*(visit(*way, before=False) for way in ways * 2))
+    assert visits == [(("timeout", 1), [0, 1])] * len(ways) * 2
+
+
+@pytest.mark.clause("PROXY-18")
+async def test_signs_of_life(stage, tmp_path):
+    """A refusal of the port, of the credentials, a closed connection; silence and absence are none."""
+
+    async def lives(wire):
+        return await stage.transport.lives(endpoint_of(wire), verify=stage.authority)
+
+    with Tinyproxy(tmp_path / "strict", connect_ports=(443,)) as strict:
+        alive = [strict.wire()]
+        alive += [stage.wire(protocol) for protocol in PROXIES]
+        alive += [stage.wire(protocol, password="wrong.password") for protocol in PROXIES]
+        async with silent(answer=b"") as closing, silent() as hanging:
+            alive += [stage.wire(protocol, port=closing) for protocol in PROXIES]
+            dead = [stage.wire(protocol, port=hanging) for protocol in PROXIES]
+            dead += [stage.wire(protocol, port=free_port()) for protocol in PROXIES]
+            verdicts = await asyncio.gather(*(lives(wire) for wire in [*alive, *dead]))
+    assert verdicts == [True] * len(alive) + [False] * len(dead)
+
+
+@pytest.mark.clause("PROXY-18")
+async def test_what_a_run_asks_is_bounded(stage):
+    """Eight endpoints; of what is not asked about nothing is counted, and no transport is made for nothing."""
+    use = ProxyUse()
+    await use.settle(lambda: pytest.fail("there is nothing to ask"))
+    for _ in range(MAX_QUESTIONS + 2):
+        use.unheard(endpoint_of(stage.wire("http", port=free_port())))
+    await use.settle(lambda: stage.transport)
+    assert [entry["failed"] for entry in use.report()] == [1] * MAX_QUESTIONS + [0] * 2
 
 
 @contextlib.contextmanager

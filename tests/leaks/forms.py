@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _HIGH = re.compile(r"%[0-9A-F]{2}")
-_SHORTEST = 6
+_SHORTEST = 8
 """A piece of base64 that is shorter stands in any other text by chance."""
 
 

@@ -33,18 +33,20 @@ class Planted(NamedTuple):
         return f"{quote(self.username, safe='')}:{quote(self.value, safe='')}"
 
 
-MAPPING = Planted("pl4ntA", "m/pl4ntA+@:%2F =é", f"{MARK}-mapping")
-URL = Planted("pl4ntB", "u/pl4ntB@?#:+%", f"{MARK}-url")
-VARIABLE = Planted("pl4ntC", "v\"pl4ntC\\+'</b>", f"{MARK}-variable")
-LIST_VARIABLE = Planted("pl4ntD", "e/pl4ntD+%40:ü", f"{MARK}-env")
-LIST_FILE = Planted("pl4ntE", "f pl4ntE/+@%:&", f"{MARK}-file")
-SOCKS = Planted("pl4ntF", "s/pl4ntF@:%+ ß", f"{MARK}-socks")
-TINYPROXY = Planted("pl4ntG", "Tiny.pl4ntG-7", f"{MARK}-tiny")
-WRONG = Planted("pl4ntH", "Wrong.pl4ntH/+@:", f"{MARK}-wrong")
-DEAD = Planted("pl4ntI", "Dead/pl4ntI+@:%", f"{MARK}-dead")
-JOB_VARIABLE = Planted("pl4ntJ", "j/pl4ntJ+@:% \"\\'é")
-JOB_FILE = Planted("pl4ntK", "-----BEGIN KEY-----\nAbpl4ntK+/Ab==\ncd/pl4ntK+Ef\n-----END KEY-----\n")
-BROKER = Planted("pl4ntL", "Redis-pl4ntL.9")
+MAPPING = Planted("pl4ntAlpha", "m/pl4ntAlpha+@:%2F =é", f"{MARK}-mapping")
+URL = Planted("pl4ntBravo", "u/pl4ntBravo@?#:+%", f"{MARK}-url")
+VARIABLE = Planted("pl4ntCarol", "v\"pl4ntCarol\\+'</b>", f"{MARK}-variable")
+LIST_VARIABLE = Planted("pl4ntDelta", "e/pl4ntDelta+%40:ü", f"{MARK}-env")
+LIST_FILE = Planted("pl4ntEagle", "f pl4ntEagle/+@%:&", f"{MARK}-file")
+SOCKS = Planted("pl4ntFjord", "s/pl4ntFjord@:%+ ß", f"{MARK}-socks")
+TINYPROXY = Planted("pl4ntGecko", "Tiny.pl4ntGecko-7", f"{MARK}-tiny")
+WRONG = Planted("pl4ntHotel", "Wrong.pl4ntHotel/+@:", f"{MARK}-wrong")
+DEAD = Planted("pl4ntIndex", "Dead/pl4ntIndex+@:%", f"{MARK}-dead")
+JOB_VARIABLE = Planted("pl4ntJoker", "j/pl4ntJoker+@:% \"\\'é")
+JOB_FILE = Planted(
+    "pl4ntKnife", "-----BEGIN KEY-----\nAbpl4ntKnife+/Ab==\ncd/pl4ntKnife+Ef\n-----END KEY-----\n"
+)
+BROKER = Planted("pl4ntLemon", "Redis-pl4ntLemon.9")
 
 EVERY = {
     "password in a mapping": MAPPING,

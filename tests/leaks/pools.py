@@ -52,7 +52,11 @@ class Proxies:
     def carried(self) -> dict[str, int]:
         """How many requests each has let through."""
         asked = {user: self.asking.carried.count(user) for user in self.asking.carried}
-        return {**asked, TINYPROXY.username: len(self.tiny.carried()), SOCKS.username: len(self.socks.carried())}
+        return {
+            **asked,
+            TINYPROXY.username: len(self.tiny.carried()),
+            SOCKS.username: len(self.socks.carried()),
+        }
 
 
 @contextlib.contextmanager
@@ -113,7 +117,13 @@ def write_config(folder: Path, proxies: Proxies) -> tuple[Path, dict[str, str]]:
 
 def make_job(url: str, **more: object) -> dict[str, object]:
     """Make a job that refers to both job secrets."""
-    return {"url": url, "note": "m4rker-note", "token": {"$secret": "GIVEN"}, "key": {"$secret": "FILED"}, **more}
+    return {
+        "url": url,
+        "note": "m4rker-note",
+        "token": {"$secret": "GIVEN"},
+        "key": {"$secret": "FILED"},
+        **more,
+    }
 
 
 def _mapping(planted: Planted, port: int, **changed: str) -> dict[str, object]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import sys
 import urllib.request
 from typing import TYPE_CHECKING, Any
@@ -7,12 +8,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from quarry.config.worker import load_worker_settings
 from tests.flower.fleet import Fleet, wait_for
 from tests.workers.kit import free_port
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator
+    from pathlib import Path
+
+    from quarry.types.proxy import ProxyPool
+    from tests.proxies.servers import ProxyProcess
 
 
 def scrape(port: int) -> dict[tuple[str, ...], float]:
@@ -48,6 +54,13 @@ class Served:
             for key, value in self.read().items()
             if key[0].startswith("quarry_crawl_") and key[1] == crawl
         }
+
+
+def make_pool_config(folder: Path, *proxies: ProxyProcess) -> tuple[Path, ProxyPool]:
+    """A worker's configuration with a pool ``shop`` of these proxies, and that pool."""
+    path = folder / "quarry.yaml"
+    path.write_text(json.dumps({"proxies": {"shop": {"endpoints": [each.url for each in proxies]}}}))
+    return path, load_worker_settings({"QUARRY_CONFIG": str(path)}, str(folder)).proxies["shop"]
 
 
 @pytest.fixture

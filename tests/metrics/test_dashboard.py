@@ -13,7 +13,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.flower.fleet import ROOT, Fleet, wait_for
-from tests.metrics.conftest import Served, scrape
+from tests.metrics.conftest import Served, make_pool_config, scrape
+from tests.proxies.servers import Tinyproxy
 from tests.services import require_service
 from tests.workers.kit import free_port
 
@@ -93,16 +94,17 @@ class Prometheus:
 
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    """Prometheus beside a crawl that has ended and one that runs."""
+    """Prometheus beside a crawl through a proxy that has ended and one that runs."""
     require_service("prometheus")
     folder = tmp_path_factory.mktemp("prometheus")
-    with Fleet(folder) as fleet:
+    with Tinyproxy(folder / "proxy") as proxy, Fleet(folder) as fleet:
         port = free_port()
-        fleet.worker("w", env={"QUARRY_METRICS_PORT": str(port)})
+        config, pool = make_pool_config(folder, proxy)
+        fleet.worker("w", env={"QUARRY_METRICS_PORT": str(port), "QUARRY_CONFIG": str(config)})
         served = Served(fleet)
         wait_for(lambda: scrape(port), "the worker's figures")
         made = Prometheus(fleet, folder, {"quarry": served.port, "quarry-workers": port})
-        fleet.seed("ended", {"url": fleet.site.url}, max_attempts=2)
+        fleet.seed("ended", {"url": fleet.site.url}, max_attempts=2, pool=pool)
         fleet.wait_closed("ended")
         until = folder / "go on"
         fleet.seed("running", {"url": fleet.site.url, "until": str(until)})
@@ -119,7 +121,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
 def test_every_query_of_the_dashboard_finds_data(prometheus):
     """No query of the shipped dashboard is wrong or asks for what nobody serves."""
     wanted = dict.fromkeys(expr for _, expr in queries())
-    assert len(wanted) > 25
+    assert len(wanted) > 32
 
     for expr in wanted:
         wait_for(lambda expr=expr: prometheus.query(expr), f"data for {expr}", timeout_s=60)

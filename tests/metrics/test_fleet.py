@@ -6,7 +6,7 @@ import pytest
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from quarry.metrics import CrawlFigures, FleetFigures
+from quarry.metrics import CrawlFigures, FleetFigures, PoolUse
 from quarry.metrics.fleet import differences, make_fleet_registry
 from quarry.types import Counts
 
@@ -105,3 +105,19 @@ def test_a_redis_that_is_away_leaves_only_that():
 def test_a_crawl_id_may_hold_anything_that_an_id_may():
     found = shown(FleetFigures(crawls=[crawl("a.b_c-d:e@f+g=h~i")]))
     assert found["quarry_crawl_received_total a.b_c-d:e@f+g=h~i"] == 20
+
+
+@pytest.mark.clause("METRICS-19")
+def test_definitions_of_pools_are_shown_apart():
+    """Two of one name have figures of their own."""
+    pools = [
+        PoolUse(pool="shop", digest="d1", endpoints=12, choices=600, resting=2),
+        PoolUse(pool="shop", digest="d2", endpoints=3, choices=1, resting=0),
+    ]
+    found = shown(FleetFigures(pools=pools, pools_unreadable=1))
+    # Labels by name: digest, then pool.
+    assert found["quarry_proxy_pool_choices_total d1 shop"] == 600
+    assert found["quarry_proxy_pool_endpoints d1 shop"] == 12
+    assert found["quarry_proxy_pool_resting d1 shop"] == 2
+    assert found["quarry_proxy_pool_choices_total d2 shop"] == 1
+    assert found["quarry_proxy_pools_unreadable"] == 1

@@ -7,8 +7,9 @@ import re
 import pytest
 from ruamel.yaml import YAML
 
-from quarry.metrics import CrawlFigures, FleetFigures
+from quarry.metrics import CrawlFigures, FleetFigures, PoolUse
 from quarry.metrics.fleet import make_fleet_registry
+from quarry.metrics.proxies import REASONS
 from quarry.metrics.worker import DELIVERIES, WorkerFigures
 from quarry.types import Counts
 from tests.flower.fleet import ROOT
@@ -29,9 +30,12 @@ def served() -> dict[str, tuple[str, tuple[str, ...]]]:
             CrawlFigures(crawl="c", status="closed", counts=Counts(), parallel=1, created_ms=1, closed_ms=2)
         ],
         queues={"quarry": 0},
+        pools=[PoolUse(pool="p", digest="d", endpoints=1, choices=0, resting=0)],
     )
+    worker = WorkerFigures()
+    worker.proxy_chosen("p", "e", "free")
     found = {}
-    for registry in (make_fleet_registry(lambda: figures), WorkerFigures().registry):
+    for registry in (make_fleet_registry(lambda: figures), worker.registry):
         for metric in registry.collect():
             labels = next((sample.labels for sample in metric.samples if sample.labels), {})
             name = f"{metric.name}_total" if metric.type == "counter" else metric.name
@@ -48,6 +52,11 @@ def test_the_tables_name_every_metric_with_type_and_labels():
 @pytest.mark.clause("METRICS-16")
 def test_every_way_in_which_a_delivery_ends_is_explained():
     assert [how for how in DELIVERIES if f"`{how}`" not in PAGE] == []
+
+
+@pytest.mark.clause("METRICS-16")
+def test_every_reason_of_a_choice_is_named():
+    assert [reason for reason in REASONS if f"`{reason}`" not in PAGE] == []
 
 
 def test_every_alert_is_explained():

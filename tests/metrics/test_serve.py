@@ -11,11 +11,15 @@ import sys
 import pytest
 
 from quarry.crawl.fleet_figures import QUEUES, FleetReader
+from quarry.recency import RedisRecency
 from quarry.redisio import make_client
 from quarry.scheduler import CrawlRegistry
 from quarry.tasks.app import BROWSER_QUEUE, HTTP_QUEUE
+from quarry.types.proxy import Endpoint, ProxyPool
+from quarry.types.rotation import Ask
 from tests.flower.fleet import SECRET, wait_for
-from tests.metrics.conftest import scrape
+from tests.metrics.conftest import make_pool_config, scrape
+from tests.proxies.servers import Tinyproxy
 from tests.workers.kit import free_port
 
 pytestmark = pytest.mark.slow
@@ -235,3 +239,68 @@ def test_a_worker_whose_port_is_taken_says_so_and_ends(fleet):
         worker = fleet.worker("w", env={"QUARRY_METRICS_PORT": port})
         assert worker.wait(60) != 0
     assert "choose another port" in fleet.log("w")
+
+
+@pytest.mark.clause("METRICS-18", "METRICS-19", "PROXY-21")
+def test_a_crawl_through_proxies_is_counted_by_endpoint_and_by_pool(fleet, served, tmp_path):
+    """Nine jobs, eleven runs, two proxies in turn: by the worker and by Redis, and no password anywhere."""
+    port = free_port()
+    with Tinyproxy(tmp_path / "p1") as one, Tinyproxy(tmp_path / "p2") as two:
+        config, pool = make_pool_config(tmp_path, one, two)
+        fleet.worker("w", env={"QUARRY_METRICS_PORT": str(port), "QUARRY_CONFIG": str(config)})
+        wait_for(lambda: scrape(port), "the worker's figures")
+        assert scrape(port)[("quarry_proxy_choice_reasons_total", "shop", "free")] == 0
+        fleet.seed("shop", {"url": fleet.site.url}, max_attempts=2, pool=pool)
+        fleet.wait_closed("shop")
+        wait_for(lambda: scrape(port)[("quarry_worker_deliveries_running",)] == 0, "the last delivery's end")
+        found, redis = scrape(port), served.read()
+        names = [endpoint.identity for endpoint in pool.endpoints]
+        assert sorted(found[("quarry_proxy_choices_total", name, "shop")] for name in names) == [5, 6]
+        carried = [found[("quarry_proxy_requests_total", name, "shop", "ok")] for name in names]
+        assert carried == [len(one.carried()), len(two.carried())]
+        assert sum(carried) == 11
+        for name in names:
+            assert found[("quarry_proxy_requests_total", name, "shop", "failed")] == 0
+            assert found[("quarry_proxy_latency_seconds_total", name, "shop")] >= 0
+            assert found[("quarry_proxy_rests_total", name, "shop")] == 0
+        assert found[("quarry_proxy_choice_reasons_total", "shop", "free")] == 11
+        assert redis[("quarry_proxy_pool_choices_total", pool.digest, "shop")] == 11
+        assert redis[("quarry_proxy_pool_endpoints", pool.digest, "shop")] == 2
+        assert redis[("quarry_proxy_pool_resting", pool.digest, "shop")] == 0
+        assert one.password not in str([*found, *redis])
+
+
+@pytest.mark.clause("METRICS-19")
+def test_a_pool_that_cant_be_read_hides_no_other_and_no_crawl(fleet):
+    """A foreign key in the place of one pool's state; then in that of their list."""
+    fleet.seed("good", {"url": fleet.site.url})
+    pools = [
+        ProxyPool(
+            name=name,
+            strategy="round_robin",
+            endpoints=(Endpoint(protocol="http", host="127.0.0.1", port=1),),
+        )
+        for name in ("bad", "fine")
+    ]
+
+    async def use() -> None:
+        client = make_client(fleet.url)
+        try:
+            for pool in pools:
+                await RedisRecency(client).announce(pool)
+                await RedisRecency(client).choose(pool, Ask(order="next"))
+        finally:
+            await client.aclose()
+
+    asyncio.run(use())
+    reader = FleetReader(fleet.url)
+    client = fleet.client()
+    client.set(f"quarry:proxy:{{bad:{pools[0].digest}}}:meta", "foreign")
+    figures = reader.read_blocking()
+    assert figures is not None
+    assert [(each.pool, each.choices) for each in figures.pools] == [("fine", 1)]
+    assert (figures.pools_unreadable, len(figures.crawls)) == (1, 1)
+    client.set("quarry:proxies", "foreign")
+    figures = reader.read_blocking()
+    assert figures is not None
+    assert (list(figures.pools), figures.pools_unreadable, len(figures.crawls)) == ([], 1, 1)

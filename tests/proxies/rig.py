@@ -16,7 +16,7 @@ from tests.fleet.fleet import Fleet
 from tests.proxies.failing import FailingProxy
 from tests.proxies.marks import read_marks
 from tests.proxies.servers import Microsocks, ProxyProcess, Tinyproxy
-from tests.proxies.site import Site
+from tests.proxies.site import HOSTS, Site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +28,24 @@ if TYPE_CHECKING:
 SCRIPTS = Path(__file__).parent / "scripts"
 FETCH = str(SCRIPTS / "fetch.py")
 KINDS = (Tinyproxy, Microsocks, FailingProxy)
+WINDOW = 5
+POOLS = {
+    "turns": {"strategy": "round_robin"},
+    "window": {"strategy": "random", "recency_window": WINDOW},
+    "by-domain": {"strategy": "sticky", "sticky": {"scope": "domain"}},
+    "by-job": {"strategy": "sticky", "sticky": {"scope": "job"}},
+    "short": {"strategy": "sticky", "sticky": {"scope": "domain", "ttl": "300ms"}},
+    "rotating": {"strategy": "round_robin", "health": {"failures": 1000}},
+    "banning": {"strategy": "round_robin", "health": {"ban": "1h"}},
+    "other": {"strategy": "round_robin"},
+}
+"""Pools of the fleet that the tests of strategies, rotations and scripts share."""
+
+ENTRIES = {
+    "images": {"path": FETCH, "proxy": "other"},
+    "api": {"path": FETCH, "proxy": "none"},
+}
+"""Its scripts; others have no word of the configuration."""
 
 
 class Rig:
@@ -77,7 +95,7 @@ class Rig:
 
     def start_worker(self, name: str, *, slots: int = 6, config: Path | None = None) -> None:
         """Start one worker, as people do; with another configuration perhaps."""
-        env = {"QUARRY_CONFIG": str(config or self.config)}
+        env = {"QUARRY_CONFIG": str(config or self.config), "WORKER": name}
         self.fleet.start_worker(name, slots=slots, app="workers.http", env=env)
 
     def seeds(self, jobs: Sequence[Mapping[str, Any]]) -> str:
@@ -116,6 +134,12 @@ class Rig:
         """Position of the proxy whose connections come from an address; nobody's fails the test."""
         return [proxy.source for proxy in self.proxies].index(source)
 
+    def workers_of_runs(self, crawl: str) -> dict[str, str]:
+        """Name of the worker that executed each run, by the run's URL."""
+        rows = quarry.lode.open(self.fleet.storage).scan(event_type="item", crawl=crawl).to_pylist()
+        items = [json.loads(row["data"]) for row in rows]
+        return {item["url"]: item["worker"] for item in items}
+
     def endpoints_of_runs(self, crawl: str) -> dict[str, int]:
         """Position of the endpoint that each commit record names, by the run's URL."""
         positions = {proxy.identity: at for at, proxy in enumerate(self.proxies)}
@@ -125,6 +149,14 @@ class Rig:
             user = f"{used['username']}@" if "username" in used else ""
             found[record.job["url"]] = positions[f"{used['protocol']}://{user}{used['host']}:{used['port']}"]
         return found
+
+    def jobs(
+        self, crawl: str, count: int, *, hosts: Sequence[str] = HOSTS[:1], **params: Any
+    ) -> list[dict[str, Any]]:
+        """Jobs of a crawl, each with a URL of its own: ``/CRAWL/NUMBER`` on the hosts in turn."""
+        return [
+            {"url": f"{self.site.url(hosts[n % len(hosts)])}/{crawl}/{n}", **params} for n in range(count)
+        ]
 
     def pool(self, name: str) -> ProxyPool:
         """A pool as the workers have it."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import threading
+from collections import Counter
 from dataclasses import dataclass
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
@@ -44,6 +45,7 @@ class Site:
     def __init__(self) -> None:
         self.port = free_port()
         self._seen: list[Seen] = []
+        self._open: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._started = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
@@ -61,6 +63,11 @@ class Site:
     def of(self, path: str) -> list[Seen]:
         """Requests for paths that begin so."""
         return [seen for seen in self.seen if seen.path.startswith(path)]
+
+    def in_flight(self, peer: str) -> int:
+        """How many requests from an address have come and are not answered yet."""
+        with self._lock:
+            return self._open[peer]
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -102,8 +109,12 @@ class Site:
         peer = writer.get_extra_info("peername")[0]
         with self._lock:
             self._seen.append(Seen(peer, host.partition(":")[0], parts.path, query))
-        if "wait" in query:
-            await asyncio.sleep(float(query["wait"]))
+            self._open[peer] += 1
+        try:
+            await asyncio.sleep(float(query.get("wait", 0)))
+        finally:
+            with self._lock:
+                self._open[peer] -= 1
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n")
         writer.write(b"Content-Length: %d\r\n\r\n%s" % (len(_BODY), _BODY))
         await writer.drain()

@@ -14,7 +14,7 @@ from quarry import Context
 def words(ctx: Context) -> str:
     """What a careless author quotes."""
     http = ctx.http
-    seen = [http, http.proxy, vars(http), getattr(http.proxy, "identity", None), ctx, vars(ctx), ctx.run, ctx.emit]
+    seen = [http, http.proxy, vars(http), getattr(http.proxy, "identity", None), ctx, ctx.run, ctx.emit]
     return " | ".join([*map(repr, seen), *map(str, seen), *(f"{each}" for each in seen)])
 
 

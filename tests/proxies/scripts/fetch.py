@@ -18,7 +18,7 @@ async def run(ctx: Context) -> None:
         await ctx.emit.rotate_proxy(reason)
         response = await ctx.http.get(f"{job['url']}?step={step}{wait}", **options)
         assert response.status_code == 200, response.status_code
-    await ctx.emit.item("page", {"url": job["url"]})
+    await ctx.emit.item("page", {"url": job["url"], "worker": os.environ["WORKER"]})
     for target, params in job.get("children", []):
         await ctx.emit.enqueue(target, params)
     if "fails_at" in job and ctx.run.attempt == job["fails_at"]:
