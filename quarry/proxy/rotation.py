@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from quarry.proxy.strategies import Circumstances
     from quarry.types.proxy import ProxyPool
     from quarry.types.rotation import Choice
+
+ANNOUNCE_S = 3600.0
+"""Seconds after which a process says again that it uses a pool; the store forgets it after seven days."""
 
 BANNED = "banned"
 """The reason of ``rotate_proxy`` that speaks of one target only."""
@@ -45,6 +49,7 @@ class Rotation:
         throw: Gives a whole number from 0 to 2**32 - 1, by chance.
         watcher: Told of what happens.
         report_delay_s: Seconds that successes wait to be reported together.
+        clock: Monotonic seconds.
     """
 
     def __init__(
@@ -54,12 +59,14 @@ class Rotation:
         throw: Callable[[], int],
         watcher: ProxyWatcher | None = None,
         report_delay_s: float = DELAY_S,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.store = store
         self.reports = Reports(store, delay_s=report_delay_s)
         self.throw = throw
         self.watcher = watcher or ProxyWatcher()
-        self._announced: set[tuple[str, str]] = set()
+        self._clock = clock
+        self._announced: dict[tuple[str, str], float] = {}
         self._log = structlog.get_logger("quarry.proxy")
 
     async def take(self, pool: ProxyPool, circumstances: Circumstances) -> RunProxy:
@@ -78,11 +85,13 @@ class Rotation:
         await self.reports.close()
 
     async def _announce(self, pool: ProxyPool) -> None:
-        """Say once a process that the pool is used, and whether others define it differently."""
-        if (pool.name, pool.digest) in self._announced:
+        """Say now and then that the pool is used, and whether others define it differently."""
+        definition = (pool.name, pool.digest)
+        now = self._clock()
+        if now - self._announced.get(definition, -ANNOUNCE_S) < ANNOUNCE_S:
             return
         await self.store.announce(pool)
-        self._announced.add((pool.name, pool.digest))
+        self._announced[definition] = now
         others = [
             definition.digest
             for definition in await self.store.definitions()

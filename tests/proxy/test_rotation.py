@@ -68,6 +68,17 @@ async def test_successes_are_reported_within_the_delay():
     assert (await store.figures(pool)).endpoints[0].ok == 1
 
 
+@pytest.mark.clause("PROXY-11")
+async def test_a_pool_in_use_is_announced_again_and_again():
+    """The store forgets definitions that nobody announces; workers live longer than that."""
+    now = [0.0]
+    store, pool = MemoryRecency(lambda: int(now[0] * 1000) + 1), make_pool(1)
+    rotation = _rotation(store, clock=lambda: now[0])
+    for now[0], announced in ((0.0, 1), (3599.0, 1), (3600.0, 3_600_001)):
+        await rotation.take(pool, HERE)
+        assert [definition.last_ms for definition in await store.definitions()] == [announced]
+
+
 @pytest.mark.clause("PROXY-19")
 async def test_failures_are_reported_at_once():
     """The next choice of the fleet knows of them."""
