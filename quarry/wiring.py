@@ -245,7 +245,12 @@ def make_deliverer(broker_url: str, concurrency: int) -> WorkerService:
 def validate(settings: Settings) -> ValidateResult:
     """Load the script without running it (``--dry-run``)."""
     return asyncio.run(
-        validate_script(settings.script, executor=settings.executor, resolve_from=settings.resolve_from)
+        validate_script(
+            settings.script,
+            executor=settings.executor,
+            resolve_from=settings.resolve_from,
+            env=_executor_environment(),
+        )
     )
 
 

@@ -11,13 +11,14 @@ from quarry.types.secret import HIDDEN
 
 _UNCHANGED = re.compile(r"[A-Za-z0-9]+")
 """What no encoding of a text changes, base64 and its kin left out."""
-_WHOLE_CHARS = 4096
+_CONTROLS = {"\n": "n", "\r": "r", "\t": "t"}
+_WHOLE_CHARS = 2048
 _PIECE_CHARS = 256
 _LINE_CHARS = 8
 _CODED_CHARS = 8
 """A shorter piece of base64 stands in other texts by chance."""
 _CUT_CHARS = 4
-_BACKSLASHES = r"\\{0,16}"
+_BACKSLASHES = r"\\{0,8}"
 """As many as texts within texts within texts need; bounded, else a long run of them is tried at each."""
 
 
@@ -26,7 +27,7 @@ class HiddenText:
 
     Found as it is; percent-encoded, in part or all; as in JSON, HTML and ``repr``, and these within each
     other; and in base64, wherever it begins there. Of a secret of several lines each longer line is found
-    too. Nothing is prepared before a text holds its longest run of letters and digits: most texts hold none.
+    too. Nothing is prepared before a text holds all its runs of letters and digits: most texts do not.
 
     Args:
         value: The secret; not empty.
@@ -34,13 +35,13 @@ class HiddenText:
 
     def __init__(self, value: str) -> None:
         self._value = value
-        self._run = _longest_run(value)
+        self._runs = _UNCHANGED.findall(value)
 
     def strike(self, text: str) -> str:
         """Give a text without it."""
         if self._value in text:
             text = text.replace(self._value, HIDDEN)
-        if self._run in text and len(self._value) <= _WHOLE_CHARS:
+        if len(self._value) <= _WHOLE_CHARS and all(run in text for run in self._runs):
             text = self._pattern.sub(HIDDEN, text)
         if any(coded in text for coded in self._coded):
             text = self._coded_pattern.sub(HIDDEN, text)
@@ -65,7 +66,7 @@ class HiddenText:
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
-        return re.compile("".join(map(_spellings, self._value)))
+        return re.compile("".join(map(_spellings, self._value)), re.IGNORECASE)
 
     @cached_property
     def _pieces(self) -> list[HiddenText]:
@@ -95,33 +96,21 @@ class HiddenText:
         return re.compile(rf"[A-Za-z0-9+/_-]{{0,4}}(?:{pieces})[A-Za-z0-9+/_-]{{0,4}}={{0,2}}")
 
 
-def _longest_run(text: str) -> str:
-    return max(_UNCHANGED.findall(text), key=len, default="")
-
-
 def _spellings(char: str) -> str:
-    """Give a pattern of all ways in which one character of a text is written."""
+    """Give a pattern of all ways in which one character of a text is written; any case of letters will do."""
     if char.isascii() and char.isalnum():
         return char
     data = char.encode(errors="surrogatepass")
-    units = char.encode("utf-16-be", errors="surrogatepass").hex()
-    found = [
-        _BACKSLASHES + re.escape(char),
-        "".join(rf"%(?:25){{0,4}}{_any_case(f'{byte:02x}')}" for byte in data),
-        "".join(_BACKSLASHES + _any_case("u" + units[at : at + 4]) for at in range(0, len(units), 4)),
-        "".join(_BACKSLASHES + _any_case(f"x{byte:02x}") for byte in data),
-        _BACKSLASHES + _any_case(f"x{ord(char):02x}"),
-        _any_case(f"&#x{ord(char):x};"),
-        f"&#{ord(char)};",
+    units = re.findall("....", char.encode("utf-16-be", errors="surrogatepass").hex())
+    escaped = [
+        _BACKSLASHES.join(f"u{unit}" for unit in units),
+        _BACKSLASHES.join(f"x{byte:02x}" for byte in data),
     ]
-    if (named := escape(char)) != char:
-        found.append(named)
-    if char in "\n\r\t":
-        found.append(_BACKSLASHES + {"\n": "n", "\r": "r", "\t": "t"}[char])
-    if char == " ":
-        found.append(r"\+")
+    escaped += [f"U{ord(char):08x}"] if len(units) > 1 else [f"x{ord(char):02x}"]
+    escaped += [_CONTROLS[char]] if char in _CONTROLS else []
+    # As itself comes last: % and & begin longer ones.
+    found = ["".join(rf"%(?:25){{0,4}}{byte:02x}" for byte in data), f"&#(?:x{ord(char):x}|{ord(char)});"]
+    found += [named] if (named := escape(char)) != char else []
+    found += [r"\+"] if char == " " else []
+    found += [rf"{_BACKSLASHES}(?:{'|'.join(dict.fromkeys(escaped))}|{re.escape(char)})"]
     return f"(?:{'|'.join(found)})"
-
-
-def _any_case(text: str) -> str:
-    return f"(?i:{re.escape(text)})"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import sys
 import urllib.request
 from pathlib import Path
@@ -23,7 +22,6 @@ from tests.workers.kit import free_port
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable
 
     from tests.leaks.stage import Stage
 
@@ -62,6 +60,7 @@ class Performance:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self.seen: dict[str, bytes] = {}
+        self._started: list[tuple[str, subprocess.Popen[bytes]]] = []
 
     def play(self) -> None:
         """Everything, once."""
@@ -72,11 +71,13 @@ class Performance:
         self._run_alone()
         self._run_embedded()
         self._look_around()
-        self.seen["Redis, keys and values"] = dump(self._stage.client())
+        self.seen["Redis, keys and values"] += dump(self._stage.client())
         self._read_pages(ports)
 
     def _command(self, name: str, *arguments: str, **env: str) -> subprocess.Popen[bytes]:
-        return self._stage.spawn(name, sys.executable, "-m", "quarry.cli", *arguments, env=env)
+        process = self._stage.spawn(name, sys.executable, "-m", "quarry.cli", *arguments, env=env)
+        self._started.append((name, process))
+        return process
 
     def _run(self, name: str, job: dict[str, Any], *arguments: str, **env: str) -> subprocess.Popen[bytes]:
         """Start a ``quarry run`` of the script through the pool of the mapping, with debug logging."""
@@ -87,29 +88,36 @@ class Performance:
     def _end(self, codes: set[int], *processes: subprocess.Popen[bytes]) -> None:
         for process in processes:
             code = process.wait(100)
-            assert code in codes, f"{process.args!r} ended with {code}"
+            assert code in codes, f"{process.args!r} ended with {code}: {self._said(process)}"
+
+    def _said(self, process: subprocess.Popen[bytes]) -> str:
+        return next(self._stage.log(name)[-3000:] for name, other in self._started if other is process)
 
     def _seed_without_workers(self) -> None:
         """The messages wait in their lists, for there is nobody."""
         flags = ["--script", "direct", "--depth", "2", "--max-runs", "100", "--max-failures", "50"]
         seeding = self._run("crawl", {"do": "nothing", "children": fan_out()}, *flags, "--detach")
         self._end({0}, seeding)
-        self.seen["Celery's messages"] = b"\n".join(self._stage.client().lrange("quarry", 0, -1))
+        client = self._stage.client()
+        self.seen["Celery's messages"] = b"\n".join(client.lrange("quarry", 0, -1))
+        self.seen["Redis, keys and values"] = dump(client)
 
     def _start_the_fleet(self) -> dict[str, Any]:
         stage = self._stage
         ports = {name: free_port() for name in ("worker a", "worker b", "metrics serve")}
+        flower = Flower(stage)  # before the others, so that it has the machine to itself, and misses nothing
         for name in ("worker a", "worker b"):
             node = f"m4rker-{name[-1]}@test"
             flags = ["-n", node, "-c", "3", "-l", "DEBUG", "--without-gossip", "--without-mingle"]
             port = {"QUARRY_METRICS_PORT": str(ports[name])}
             stage.celery(name, "-A", "workers.http", "worker", *flags, env=port)
         self._command("metrics serve", "metrics", "serve", "--port", str(ports["metrics serve"]))
-        return {"flower": Flower(stage), **ports}
+        return {"flower": flower, **ports}
 
     def _watch_to_the_end(self, ports: dict[str, Any]) -> None:
         watching = self._command("attach", "run", "--attach", CRAWL, "--verbose", "--format", "json")
         self._end({0, 1, 5}, watching)
+        self.seen["Redis, keys and values"] += dump(self._stage.client())
         wait_for(lambda: len(ports["flower"].tasks()) >= len(fan_out()), "the tasks in Flower")
 
     def _die_and_miss(self) -> None:
@@ -127,12 +135,11 @@ class Performance:
             script = str(Path(__file__).parent / "scripts" / "visit.py")
             return self._run(f"alone-{do}", {"do": do}, "--script", script, *report, *flags, QUARRY_BROKER="")
 
-        self._end({0}, alone("rotate"), alone("read", "--proxy-strategy", "sticky"))
-        self._end({1, 2}, alone("raise"), alone("die"), alone("misname"))
-        self._end({1}, alone("tell", "--proxy-pool", "m4rker-dead"))
-        self._end(
-            {0}, self._command("dry run", "run", "--script", "file", "--dry-run", "--job", '{"m4rker": 1}')
-        )
+        good = alone("rotate", "--proxy-strategy", "sticky")
+        bad = alone("raise"), alone("die"), alone("tell", "--proxy-pool", "m4rker-dead")
+        dry = self._command("dry run", "run", "--script", "file", "--dry-run", "--job", "{}")
+        self._end({0}, good, dry)
+        self._end({1, 2}, *bad)
 
     def _run_embedded(self) -> None:
         """A crawl on the embedded engine; its Redis and its state folder are looked at in the middle."""
@@ -174,15 +181,12 @@ class Performance:
             "debug resolve target": ["debug", "resolve", "target", "file"],
             "doctor": ["doctor"],
         }
-        for start in range(0, len(commands), 4):
-            chunk = list(commands.items())[start : start + 4]
-            texts = [self._command(name, *arguments) for name, arguments in chunk]
-            self._end({0, 1}, *texts)
-            documents = [self._command(f"{name}, JSON", *args, "--format", "json") for name, args in chunk]
-            self._end({0, 1}, *documents)
-        self._end(
-            {0, 1, 5}, self._command("retry", "retry", DYING, "--verbose", "--run-id", "m4rker-retried")
-        )
+        for number, (name, arguments) in enumerate(commands.items()):
+            commands[name] = [*arguments, "--format", ("json", "table")[number % 2]]
+        commands["retry"] = ["retry", DYING, "--verbose", "--run-id", "m4rker-retried"]
+        for start in range(0, len(commands), 5):
+            chunk = list(commands.items())[start : start + 5]
+            self._end({0, 1, 2, 5}, *[self._command(name, *arguments) for name, arguments in chunk])
         self._end({0}, self._command("stop", "stop", CRAWL))
 
     def _read_pages(self, ports: dict[str, Any]) -> None:
@@ -198,9 +202,12 @@ class Performance:
             self.seen[f"Flower's tasks, {form}"] = b"\n".join(
                 flower.text(path + task).encode() for task in tasks
             )
-        for name in ("worker a", "worker b", "metrics serve"):
-            with urllib.request.urlopen(f"http://127.0.0.1:{ports[name]}/metrics", timeout=30) as answer:
-                self.seen[f"Prometheus, {name}"] = answer.read()
+        for place, names in (("workers", ("worker a", "worker b")), ("metrics serve", ("metrics serve",))):
+            pages = []
+            for name in names:
+                with urllib.request.urlopen(f"http://127.0.0.1:{ports[name]}/metrics", timeout=30) as answer:
+                    pages.append(answer.read())
+            self.seen[f"Prometheus, {place}"] = b"\n".join(pages)
 
 
 def collect(stage: Stage, performance: Performance) -> dict[str, bytes]:
@@ -209,6 +216,8 @@ def collect(stage: Stage, performance: Performance) -> dict[str, bytes]:
     places = dict(performance.seen)
     for path in sorted(stage.seen.glob("*.log")):
         places[f"output of {path.stem}"] = path.read_bytes()
+    # Together: which of the two executes what is left to them.
+    places["output of the workers"] = places.pop("output of worker a") + places.pop("output of worker b")
     for path in sorted(stage.seen.glob("*.report")):
         places[f"report of {path.stem}"] = path.read_bytes()
     for kind, data in read_folder(stage.seen).items():

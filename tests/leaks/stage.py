@@ -9,8 +9,6 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-import redis
-
 from tests.e2e.harness import marked
 from tests.flower.fleet import Fleet, wait_for
 from tests.leaks.planted import BROKER
@@ -20,6 +18,8 @@ from tests.services import require_service
 
 if TYPE_CHECKING:
     import subprocess
+
+    import redis
 
 MARK_VARIABLE = "CRAWL_TEST_MARK"  # the harness finds processes by it
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _KINDS = (
+    ("/tmp/", "temporary files"),
     ("/logs/", "command and engine logs"),
     ("/redis/", "append-only file"),
     ("/attempts/", "records of attempts"),

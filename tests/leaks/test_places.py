@@ -38,8 +38,8 @@ PROOFS = {
     "command lines": (NOTE, REFERENCE, "quarry.executor", "celery"),
     "folder: append-only file": (NOTE, REFERENCE),
     "folder: commit records": (NOTE, REFERENCE, USER, STRUCK),
-    "folder: records of attempts": (NOTE, USER),
-    "folder: indexes, decoded": (NOTE, USER),
+    "folder: records of attempts": (NOTE, REFERENCE, f'"username":"{MARK}-'),
+    "folder: indexes, decoded": (NOTE, REFERENCE, STRUCK),
     "folder: summaries": (MARK, STRUCK),
     "folder: Parquet event_type=log": (MARK,),
     "folder: Parquet event_type=log, decoded": (NOTE, USER, STRUCK),
@@ -47,11 +47,10 @@ PROOFS = {
     "folder: Parquet event_type=enqueue, decoded": (NOTE, REFERENCE),
     "folder: Parquet event_type=rotate_proxy, decoded": (MARK, STRUCK),
     "folder: Parquet event_type=item, decoded": (USER, STRUCK),
-    "folder: command and engine logs": (NOTE, USER, STRUCK, "run.output", '"level": "debug"'),
+    "folder: command and engine logs": (NOTE, USER, STRUCK, "run.output"),
     "state folder of a running crawl: append-only file": (NOTE, REFERENCE),
     "state folder of a running crawl: command and engine logs": (MARK, "run.output"),
-    "output of worker a": (NOTE, STRUCK, "run.output", "executor.output", '"level": "debug"'),
-    "output of worker b": (NOTE, STRUCK, "run.output", '"level": "debug"'),
+    "output of the workers": (NOTE, STRUCK, "run.output", "executor.output", '"level": "debug"'),
     "output of attach": (NOTE, STRUCK),
     "output of list failed": (STRUCK,),
     "output of list pools": (f"{MARK}-file",),
@@ -68,11 +67,10 @@ PROOFS = {
     "report of rotate": (NOTE, STRUCK),
     "report of crawl": (MARK,),
     "Flower /api/tasks": (MARK,),
-    "Flower's tasks, API": (MARK, STRUCK),
-    "Flower's tasks, page": (MARK, STRUCK),
+    "Flower's tasks, API": (MARK, "run:visit/file", "LookupError"),
+    "Flower's tasks, page": (MARK, "run:visit/file", "LookupError"),
     "Prometheus, metrics serve": (f"{MARK}-crawl",),
-    "Prometheus, worker a": ("quarry_proxy_choices_total", MARK),
-    "Prometheus, worker b": ("quarry_proxy_choices_total", MARK),
+    "Prometheus, workers": ("quarry_proxy_choices_total", USER, f"{MARK}-dead"),
 }
 """What is no secret, went the way of one, and must be found where it ended."""
 
@@ -139,8 +137,7 @@ def test_executors_do_not_inherit_job_secrets(seen):
 
 @pytest.mark.clause("PROXY-22")
 def test_a_browser_took_part(seen):
-    """Pages through tinyproxy, and refused ones, are among what was searched."""
+    """Pages through proxies, and pages that a proxy refused, are among what was searched."""
     require_service("browser")
-    assert b"page.goto" in seen.places["folder: command and engine logs"] or any(
-        b"<Page url=" in data for data in seen.places.values()
-    )
+    assert b"<Page url=" in seen.places["folder: Parquet event_type=item, decoded"]
+    assert b"m4rker 407" in seen.places["folder: Parquet event_type=run_error, decoded"]

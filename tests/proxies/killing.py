@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tests.e2e.harness import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from quarry.types.rotation import EndpointFigures
     from tests.proxies.rig import Rig
@@ -39,7 +39,7 @@ def begin(rig: Rig, crawl: str, runs: int, *, pool: str, parallel: int, **params
 
 def wait_requests(rig: Rig, crawl: str, count: int) -> None:
     """Wait until the site has seen so many requests of a crawl."""
-    wait_for(lambda: len(rig.site.of(f"/{crawl}/")) >= count, timeout_s=170, what=f"{count} requests")
+    wait_for(lambda: len(rig.site.of(f"/{crawl}/")) >= count, timeout_s=600, what=f"{count} requests")
 
 
 def kill(rig: Rig, victim: ProxyProcess) -> int:
@@ -50,9 +50,15 @@ def kill(rig: Rig, victim: ProxyProcess) -> int:
     return int(in_flight)
 
 
-def finish(watcher: Any, in_flight: int) -> Killed:
-    """Wait for the end of the crawl, and sum up."""
-    done = watcher.wait(170)
+def finish(watcher: Any, in_flight: int, *, while_waiting: Callable[[], object] = lambda: None) -> Killed:
+    """Wait for the end of the crawl, calling something again and again, and sum up."""
+
+    def ended() -> bool:
+        while_waiting()
+        return watcher.process.poll() is not None
+
+    wait_for(ended, timeout_s=600, what="the end of the crawl")
+    done = watcher.wait()
     assert done.code == 0, done.stderr
     groups: dict[str, int] = {}
     for group in done.result["failures"]:

@@ -10,7 +10,7 @@ import pytest
 from tests.proxies import killing
 from tests.proxies.rig import running_rig
 
-RUNS, BEFORE, PARALLEL = 500, 60, 12
+RUNS, BEFORE, PARALLEL = 400, 40, 12
 HEALTH = {"failures": 2, "window": "60s", "rest": "1s", "max_rest": "4s", "trial": "5s"}
 
 
