@@ -14,7 +14,7 @@ from quarry.config.job_secrets import SECRET_ENV_PREFIX, secret_of
 from quarry.config.pool_strategy import with_strategy
 from quarry.config.worker import load_worker_settings
 from quarry.crawl.attempt import Tools
-from quarry.crawl.children import NO_POOL, pool_of, resolve_target
+from quarry.crawl.children import NO_POOL, entry_of, pool_of, resolve_target
 from quarry.crawl.figures import open_figures
 from quarry.crawl.granting import Granting
 from quarry.crawl.interrupts import Interrupts
@@ -38,7 +38,7 @@ from quarry.scheduler import Bounds, CrawlRegistry, Ledger, job_key, ledger_scri
 from quarry.types import OutcomeStatus, RunResult, exit_code_of, new_run_id
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from quarry.config import Settings
     from quarry.crawl.reporter import Reporter
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from quarry.types.proxy import ProxyPool
 
 _STORE_THREADS = 16
+_BROKER_VARIABLES = ("QUARRY_BROKER", "CELERY_BROKER_URL")
 
 
 def make_plan(settings: Settings, *, crawl: str, now: float, seeded: bool = False) -> CrawlPlan:
@@ -146,7 +147,7 @@ def make_root(settings: Settings, plan: CrawlPlan) -> JobPayload:
         run_id=None if plan.seeded else plan.crawl,
         job_id=settings.job_id,
         parent_run_id=settings.parent_run_id,
-        proxy=pool_of(plan.scripts.get(found.key_name), settings.proxy_pool),
+        proxy=pool_of(entry_of(plan.scripts, found.key_name, found.path), settings.proxy_pool),
     )
 
 
@@ -171,16 +172,28 @@ def make_tools(settings: Settings, dataset: Dataset, *, threads: int = _STORE_TH
     """Make what a single run needs."""
     return Tools(
         dataset=dataset,
-        runner=SingleShot(executor=settings.executor, env=_executor_environment()),
+        runner=SingleShot(executor=settings.executor, env=_executor_environment(settings.secret_variables)),
         threads=Threads(threads),
         hashes=ScriptHashes(),
         granting=_make_granting(settings.proxies, settings.secrets, MemoryRecency()),
     )
 
 
-def _executor_environment() -> dict[str, str]:
-    """Give the environment of executors: a secret reaches the runs whose jobs name it, no others."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(SECRET_ENV_PREFIX)}
+def _executor_environment(secret_variables: Collection[str]) -> dict[str, str]:
+    """Give the environment of executors.
+
+    A secret reaches the runs whose jobs name it, an endpoint's password the runs that were given it, and the
+    broker's address none.
+
+    Args:
+        secret_variables: Names of those that the configuration takes passwords and secrets from.
+    """
+    withheld = {*secret_variables, *_BROKER_VARIABLES}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name not in withheld and not name.startswith(SECRET_ENV_PREFIX)
+    }
 
 
 def _make_granting(
@@ -228,9 +241,11 @@ def make_deliverer(broker_url: str, concurrency: int) -> WorkerService:
                 processes=processes,
                 resolve_from=resolve_from,
                 on_start=figures.executor_started,
-                env=_executor_environment(),
+                env=_executor_environment(here.secret_variables),
             ),
-            make_foreign=lambda executor: SingleShot(executor=executor, env=_executor_environment()),
+            make_foreign=lambda executor: SingleShot(
+                executor=executor, env=_executor_environment(here.secret_variables)
+            ),
         ),
         threads=Threads(min(64, max(_STORE_THREADS, concurrency))),
         scripts=LocalScripts(root=here.scripts_root, scripts=here.scripts),
@@ -249,7 +264,7 @@ def validate(settings: Settings) -> ValidateResult:
             settings.script,
             executor=settings.executor,
             resolve_from=settings.resolve_from,
-            env=_executor_environment(),
+            env=_executor_environment(settings.secret_variables),
         )
     )
 

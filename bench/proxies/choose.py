@@ -2,8 +2,8 @@
 
     python bench/proxies/choose.py [--rounds 7] [--count 400] [--write docs/proxy-costs.md]
 
-In each round every pool and the bare round trip (PING) get their turn, one after the other, on one connection; the
-table has the median over the rounds of each one's time and of its ratio to PING in the same round.
+In each round every pool has its turn, right after as many bare round trips (PING) on the same connection; the
+table has the median over the rounds of each one's time and of its ratio to those PINGs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from quarry.redisio import make_client
 from quarry.testing import make_pool
 from quarry.types.rotation import Ask, ProxyReport
 
-SIZES = (2, 10, 100, 1_000, 10_000, 100_000)
+SIZES = (2, 3, 10, 100, 1_000, 10_000, 100_000)
 
 
 class Case:
@@ -79,9 +79,9 @@ async def measure(url: str, *, rounds: int, count: int) -> list[str]:
     times: dict[int, list[float]] = {at: [] for at in range(len(todo))}
     ratios: dict[int, list[float]] = {at: [] for at in range(len(todo))}
     for _ in range(rounds):
-        ping = await _timed(client.ping, count)
-        pings.append(ping)
         for at, case in enumerate(todo):
+            ping = await _timed(client.ping, count)  # right before: the machine changes from second to second
+            pings.append(ping)
             took = await _timed(lambda case=case: case.choose(store), count)
             times[at].append(took)
             ratios[at].append(took / ping)

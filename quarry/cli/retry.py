@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from quarry.cli.flags import SectionCommand, flags_of, make_options
 
@@ -70,7 +71,8 @@ def retry(**values: Any) -> int:
             crawl=True,
         )
     )
-    payloads, depth, root = _payloads(loaded, crawl, jobs)
+    asked = "proxy.pool" in flags_of(values)
+    payloads, depth, root = _payloads(loaded, crawl, jobs, asked=asked)
     settings = dataclasses.replace(
         loaded.settings,
         script="",
@@ -94,9 +96,19 @@ def retry(**values: Any) -> int:
         return report_result(settings, reporter, result)
 
 
-def _payloads(loaded: Loaded, crawl: str, jobs: list[str]) -> tuple[list[JobPayload], int | None, str]:
-    """Choose the jobs, and make the roots that retry them; with the depth bound and the scripts root."""
+def _payloads(
+    loaded: Loaded, crawl: str, jobs: list[str], *, asked: bool
+) -> tuple[list[JobPayload], int | None, str]:
+    """Choose the jobs, and make the roots that retry them; with the depth bound and the scripts root.
+
+    Args:
+        loaded: Settings of the command.
+        crawl: Whose jobs.
+        jobs: Keys or run ids; empty means all that failed.
+        asked: Whether the command line named a pool, or none.
+    """
     from quarry.cli.reading import NotFoundError, open_dataset
+    from quarry.config.pool_checks import root_problems
     from quarry.crawl.retrying import choose_failed, depth_left, make_retry, root_of
     from quarry.errors import ConfigError
 
@@ -112,28 +124,35 @@ def _payloads(loaded: Loaded, crawl: str, jobs: list[str]) -> tuple[list[JobPayl
         raise NotFoundError(f"no job of crawl {crawl} has failed: there is nothing to retry")
     found = next((root for record in chosen if (root := root_of(record)) is not None), settings.scripts_root)
     root = settings.scripts_root if "scripts_root" in loaded.given else found
-    pools = [_pool_of(record, settings) for record in chosen]
-    problems += dict.fromkeys(problem for _, problem in pools if problem)
     paths = {name: entry.path for name, entry in settings.scripts.items()}
-    made = [
-        make_retry(record, root, paths, proxy=pool) for record, (pool, _) in zip(chosen, pools, strict=True)
+    made = [make_retry(record, root, paths) for record in chosen]
+    pools = [
+        _pool_of(record, payload, settings, asked=asked)
+        for record, (payload, _) in zip(chosen, made, strict=True)
     ]
+    problems += dict.fromkeys(problem for _, problem in pools if problem)
+    problems += root_problems(settings, {pool for pool, _ in pools if pool is not None})
     missing = dict.fromkeys(problem for _, problem in made if problem)
     if missing:
         problems += [*missing, "set scripts_root (QUARRY_SCRIPTS_ROOT) to the folder of the crawl's scripts"]
     if problems:
         raise ConfigError(problems)
     bounds = (reader.summary(crawl) or {}).get("bounds") or {}
-    return [payload for payload, _ in made], depth_left(bounds.get("depth"), chosen), root
+    payloads = [
+        msgspec.structs.replace(payload, proxy=pool)
+        for (payload, _), (pool, _) in zip(made, pools, strict=True)
+    ]
+    return payloads, depth_left(bounds.get("depth"), chosen), root
 
 
-def _pool_of(record: CommitRecord, settings: Settings) -> tuple[str | None, str | None]:
-    from quarry.crawl.plan import ScriptEntry
+def _pool_of(
+    record: CommitRecord, payload: JobPayload, settings: Settings, *, asked: bool
+) -> tuple[str | None, str | None]:
+    from quarry.crawl.children import entry_of
     from quarry.crawl.retrying import choose_pool
 
-    entry = settings.scripts.get(record.target)
-    told = None if entry is None else ScriptEntry(path=entry.path, proxy=entry.proxy)
-    return choose_pool(record, told, pools=settings.proxies, default=settings.proxy_pool)
+    entry = entry_of(settings.scripts, record.target, payload.path)
+    return choose_pool(record, entry, pools=settings.proxies, default=settings.proxy_pool, asked=asked)
 
 
 def _execute(settings: Any, reporter: StderrReporter, payloads: list[JobPayload]) -> RunResult:
@@ -155,8 +174,8 @@ command = SectionCommand(
         " The first crawl's records stay as they are. JOB is a job's key or the id of its last run;"
         " without any, all"
         " that failed. The depth bound is what the first crawl's leaves, unless --depth says otherwise. A job"
-        " keeps the proxy pool of its last run where the configuration has it; --proxy-pool is for the"
-        " others."
+        " keeps the proxy pool of its last run where the configuration has it, unless --proxy-pool names"
+        " another one, or none."
     ),
     params=[
         click.Argument(["crawl"], metavar="CRAWL"),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from quarry.cli.live import StderrReporter
     from quarry.config.settings import Settings
     from quarry.types import RunResult
+    from quarry.types.proxy import ProxyPool
 
 HELP = """Run SCRIPT; with --depth, --max-runs or --seeds crawl what it discovers.
 
@@ -99,7 +100,10 @@ def report_result(settings: Settings, reporter: StderrReporter, result: RunResul
     from quarry.cli.output import choose_format, write_document, write_text
     from quarry.cli.result_view import result_document, result_lines
 
-    warnings = list(dict.fromkeys([*reporter.warnings, *result.warnings]))
+    for warning in result.warnings:
+        if warning not in reporter.warnings:
+            reporter.warning(warning)
+    warnings = list(dict.fromkeys(reporter.warnings))
     form = choose_format(settings.format)
     if form == "table":
         write_text("\n".join(result_lines(result, color=_color(settings))) + "\n")
@@ -120,11 +124,14 @@ def _dry_run(settings: Settings) -> int:
     from quarry.wiring import validate
 
     result = validate(settings)
+    pool = _root_pool(settings)
     form = choose_format(settings.format)
     if form == "table":
         hooks = ", ".join((result.exports or {}).get("hooks", [])) or "none"
         verdict = f"valid; hooks: {hooks}" if result.valid else f"invalid: {result.error}"
         write_text(f"{visible(settings.script)}: {visible(verdict)}\n")
+        if pool is not None:
+            write_text(f"proxy pool: {pool.name}, {pool.strategy}, endpoints {len(pool.endpoints)}\n")
     else:
         document = {
             "script": settings.script,
@@ -132,11 +139,24 @@ def _dry_run(settings: Settings) -> int:
             "started": result.started,
             "error": result.error,
             "exports": result.exports,
+            "proxy": None
+            if pool is None
+            else {"pool": pool.name, "strategy": pool.strategy, "endpoints": len(pool.endpoints)},
         }
         write_document(document, form)
     if not result.started:
         return codes.NOT_STARTED
     return codes.OK if result.valid else codes.NOT_FOUND
+
+
+def _root_pool(settings: Settings) -> ProxyPool | None:
+    """Give the pool that the root run would have."""
+    from quarry.cli.pool_choice import used_pool
+    from quarry.crawl.children import entry_of, pool_of
+
+    path = os.path.normpath(os.path.join(os.getcwd(), settings.script))
+    name = pool_of(entry_of(settings.scripts, settings.script, path), settings.proxy_pool)
+    return None if name is None else used_pool(settings, name)
 
 
 command = SectionCommand(

@@ -9,8 +9,8 @@ from quarry.config.endpoints import (
     check_host,
     check_port,
     check_protocol,
-    credential_problems,
     parse_endpoint,
+    password_problems,
     username_problems,
 )
 from quarry.config.keys import ENDPOINT_KEYS
@@ -82,5 +82,5 @@ def _credential_problems(raw: Mapping[str, Any], read: Mapping[str, Any]) -> Fou
     if "username" in read:
         problems += [("username", told) for told in username_problems(read["username"], protocol)]
     if isinstance(password, Secret):
-        problems += [("password", told) for told in credential_problems(password.reveal(), protocol)]
+        problems += [("password", told) for told in password_problems(password.reveal(), protocol)]
     return problems

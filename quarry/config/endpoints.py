@@ -32,6 +32,10 @@ _LAST_IS_NUMBER = re.compile(r"(?:.*\.)?(?:\d+|0[xX][0-9a-fA-F]*)")
 _BAD_PERCENT = re.compile(r"%(?![0-9a-fA-F]{2})")
 _DIGITS = re.compile(r"[0-9]{1,9}")
 _CUT_SHORT = re.compile(r"[/?#]")
+_PORT_THEN_MORE = re.compile(r"(\[[^\]]*\]|[^:@/\[\]]+):[0-9]+:[^@/]+")
+"""``host:port:user:password``, as some providers list their proxies."""
+
+_EMPTY = "must not be empty; a proxy that asks for none has neither username nor password"
 
 _T = TypeVar("_T")
 
@@ -44,13 +48,19 @@ def parse_endpoint(text: str) -> tuple[Endpoint | None, list[str]]:
     Returns:
         The endpoint, or None and all that is wrong with it.
     """
-    protocol_text, separator, rest = text.strip().partition("://")
+    before, separator, after = text.strip().partition("://")
+    protocol_text, rest = (before, after) if separator else ("", before)
+    if _PORT_THEN_MORE.fullmatch(rest):
+        return None, [f"is host:port:user:password; write it as {FORM}"]
     if not separator:
         return None, [f"must be a URL such as {FORM}"]
     credentials, at, address = rest.rpartition("@")
     if _CUT_SHORT.search(credentials):
         return None, ["user and password must be percent-encoded: / is %2F, ? is %3F, # is %23"]
     problems: list[str] = []
+    if _CUT_SHORT.search(address.removesuffix("/")):
+        problems.append("must end after the port: a proxy's URL has no path, ? or #")
+        address = _CUT_SHORT.split(address, maxsplit=1)[0]
     host_text, port_text = split_address(address)
     protocol = _checked(check_protocol, protocol_text.lower(), "the protocol", problems, "")
     host = _checked(check_url_host, host_text, "the host", problems, "")
@@ -103,16 +113,19 @@ def check_port(text: str) -> int:
 
 def username_problems(text: str, protocol: str | None) -> list[str]:
     """Say what is wrong with a username; with protocol None only what is wrong with any."""
-    problems = credential_problems(text, protocol)
+    problems = [_EMPTY] if not text else credential_problems(text, protocol)
     if protocol in {"http", "https"} and ":" in text:
         problems.append("must hold no colon: it ends the username in what HTTP sends")
     return problems
 
 
+def password_problems(text: str, protocol: str | None) -> list[str]:
+    """Say what is wrong with a password; an empty one is one, but for SOCKS5, which has none (RFC 1929)."""
+    return [_EMPTY] if not text and protocol == "socks5" else credential_problems(text, protocol)
+
+
 def credential_problems(text: str, protocol: str | None) -> list[str]:
-    """Say what is wrong with a username or a password."""
-    if not text:
-        return ["must not be empty; a proxy that asks for none has neither username nor password"]
+    """Say what is wrong with a username or a password, whatever it is."""
     if not (text.isascii() and text.isprintable()) and any(
         unicodedata.category(c) in {"Cc", "Cs"} for c in text
     ):
@@ -142,7 +155,7 @@ def _credentials(text: str, protocol: str, problems: list[str]) -> tuple[str, Se
     password = _checked(_decoded, password_text, "the password", told, "")
     if not told:
         told += [f"the username {problem}" for problem in username_problems(username, protocol)]
-        told += [f"the password {problem}" for problem in credential_problems(password, protocol)]
+        told += [f"the password {problem}" for problem in password_problems(password, protocol)]
     problems += told
     return username, Secret(password)
 

@@ -13,6 +13,11 @@ _REFERENCE = re.compile(
 )
 
 
+def variables_of(text: str) -> set[str]:
+    """Name the variables that a text refers to, set or not."""
+    return {match["name"] for match in _REFERENCE.finditer(text) if match["name"]}
+
+
 def expand(text: str, environment: Mapping[str, str]) -> tuple[str, list[str]]:
     """Replace ``${VAR}`` and ``${VAR:-default}``; ``$$`` is one dollar sign, any other ``$`` stands.
 

@@ -16,13 +16,14 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
-from quarry.config.expand import expand
+from quarry.config.expand import expand, variables_of
 from quarry.config.keys import (
     Key,
     KeyProblem,
     Place,
     dotted,
     has_column,
+    is_name_of_secrets,
     is_secret,
     is_single_secret,
     subject,
@@ -52,12 +53,14 @@ class Document:
         places: Of each key and each list item.
         problems: In no order.
         broken: Keys whose value is None because of a problem.
+        secret_variables: Names of the variables that secrets come from.
     """
 
     raw: dict[str, Any] = field(default_factory=dict, repr=False)
     places: dict[Key, Place] = field(default_factory=dict, repr=False)
     problems: list[tuple[Place, KeyProblem]] = field(default_factory=list)
     broken: set[Key] = field(default_factory=set)
+    secret_variables: set[str] = field(default_factory=set, repr=False)
 
     def place(self, key: Key) -> Place:
         """Say where a key stands, or the nearest one around it."""
@@ -99,7 +102,7 @@ def read_document(path: str, environment: Mapping[str, str]) -> Document:
     if not isinstance(root, MappingNode):
         raise ConfigError(f"--config {path}:1: must be a mapping of keys to values")
     raw = reader.mapping(root, ())
-    return Document(raw, reader.places, reader.problems, reader.broken)
+    return Document(raw, reader.places, reader.problems, reader.broken, reader.secret_variables)
 
 
 def _read(path: str) -> str:
@@ -146,6 +149,7 @@ class _Reader:
         self.places: dict[Key, Place] = {}
         self.problems: list[tuple[Place, KeyProblem]] = []
         self.broken: set[Key] = set()
+        self.secret_variables: set[str] = set()
         self._keys = 0
 
     def mapping(self, node: MappingNode, parent: Key) -> dict[str, Any]:
@@ -202,7 +206,12 @@ class _Reader:
         if problems:
             self.broken.add(key)
             return None
-        return Secret(text) if is_secret(key) else text
+        if is_secret(key):
+            self.secret_variables |= variables_of(str(node.value))
+            return Secret(text)
+        if is_name_of_secrets(key):
+            self.secret_variables.add(text)
+        return text
 
     def _told(self, place: Place, key: Key, problem: str) -> None:
         self._problem(place, key, f"{subject(key)}{problem}")

@@ -36,12 +36,14 @@ class FileGiven:
         faulty: Keys given with a fault.
         problems: One line each, in the order of the file.
         warnings: One line each.
+        secret_variables: Names of the variables that passwords and secrets in it come from.
     """
 
     values: dict[str, Given] = field(default_factory=dict)
     faulty: set[str] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    secret_variables: frozenset[str] = field(default=frozenset(), repr=False)
 
 
 def read_file(config: str, environment: Mapping[str, str], cwd: str) -> FileGiven:
@@ -61,7 +63,10 @@ def read_file(config: str, environment: Mapping[str, str], cwd: str) -> FileGive
     raw = dict(document.raw)
     pools, secrets, problems = _read_own(raw, base, environment)
     found, faults = check_values(FileValues, raw)
-    given = FileGiven(faulty={dotted(key) for key in document.broken})
+    given = FileGiven(
+        faulty={dotted(key) for key in document.broken},
+        secret_variables=frozenset(document.secret_variables),
+    )
     problems += [
         KeyProblem(fault.key, f"{fault.problem}{_hint(fault)}")
         for fault in faults
@@ -70,7 +75,7 @@ def read_file(config: str, environment: Mapping[str, str], cwd: str) -> FileGive
     given.faulty |= {dotted(fault.key) for fault in faults}
     given.faulty |= {dotted(problem.key[:2]) for problem in problems if problem.key[0] == "proxies"}
     if "proxies" not in given.faulty:
-        problems += script_problems(found.get("scripts", {}), pools)
+        problems += script_problems(found.get("scripts", {}), pools, base=base)
     given.problems = document.told(config, problems)
     given.warnings = [told_at(config, document.place(w.key), w) for w in pools.warnings]
     found |= {name: value for name, value in (("proxies", pools.pools), ("secrets", secrets)) if value}

@@ -14,8 +14,31 @@ if TYPE_CHECKING:
 
 SECRET_ENV_PREFIX = "QUARRY_SECRET_"  # noqa: S105 - the beginning of variables' names
 MAX_SECRET_CHARS = 65_536
+MIN_SECRET_CHARS = 4
+"""A shorter one stands in other texts by chance, and equals parameters that are no secret."""
 
+NAME_RULE = "a secret's name must be letters, digits and _, and not begin with a digit"
+
+_REFERENCE = "$secret"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def is_secret_name(text: str) -> bool:
+    """Say whether a secret may have this name."""
+    return _NAME.fullmatch(text) is not None
+
+
+def reference_problem(value: dict[str, Any]) -> str | None:
+    """Say what is wrong with an object of a job as a reference to a secret; None where it is none, or good.
+
+    What stands there is not repeated: it may be the secret itself.
+    """
+    if _REFERENCE not in value:
+        return None
+    name = value[_REFERENCE]
+    if len(value) > 1 or not isinstance(name, str):
+        return f'has a "{_REFERENCE}" that is no reference: {{"{_REFERENCE}": "NAME"}} stands for a secret'
+    return None if is_secret_name(name) else f'has a "{_REFERENCE}" of a wrong name: {NAME_RULE}'
 
 
 def secret_of(name: str, environment: Mapping[str, str], secrets: Mapping[str, Secret]) -> Secret | None:
@@ -27,9 +50,9 @@ def secret_of(name: str, environment: Mapping[str, str], secrets: Mapping[str, S
         secrets: Of the configuration.
 
     Returns:
-        The secret, or None where there is none of that name; one that is not UTF-8 is none.
+        The secret, or None where there is none of that name; one that is not UTF-8, or too short, is none.
     """
-    if not _NAME.fullmatch(name):
+    if not is_secret_name(name):
         return None
     value = environment.get(SECRET_ENV_PREFIX + name)
     if value:
@@ -49,7 +72,7 @@ def read_secrets(raw: Any) -> tuple[dict[str, Secret], list[KeyProblem]]:
     found: dict[str, Secret] = {}
     problems = []
     for name, value in raw.items():
-        if not _NAME.fullmatch(name):
+        if not is_secret_name(name):
             text = "a name must be letters, digits and _, and not begin with a digit"
             problems.append(KeyProblem(("secrets", name), text))
         elif isinstance(value, Secret):
@@ -63,6 +86,8 @@ def read_secrets(raw: Any) -> tuple[dict[str, Secret], list[KeyProblem]]:
 def _problem(text: str) -> str | None:
     if not text:
         return "a secret must not be empty; leave it out, or give it"
+    if len(text) < MIN_SECRET_CHARS:
+        return f"a secret must have at least {MIN_SECRET_CHARS} characters: a shorter one can't be struck out"
     if len(text) > MAX_SECRET_CHARS:
         return f"a secret must not be longer than {MAX_SECRET_CHARS} characters"
     if any(unicodedata.category(c) == "Cs" for c in text):

@@ -6,6 +6,7 @@ import json
 import math
 from typing import Any, NoReturn
 
+from quarry.config.job_secrets import reference_problem
 from quarry.config.json_scan import find_fault
 from quarry.ipc.limits import MAX_PAYLOAD_DEPTH
 
@@ -67,6 +68,8 @@ def _check_representable(job: dict[str, Any]) -> None:
         if level > MAX_PAYLOAD_DEPTH:
             raise ValueError(f"is nested more than {MAX_PAYLOAD_DEPTH} levels deep")
         if isinstance(value, dict):
+            if (problem := reference_problem(value)) is not None:
+                raise ValueError(problem)
             waiting += [(part, level + 1) for pair in value.items() for part in pair]
         elif isinstance(value, list):
             waiting += [(part, level + 1) for part in value]

@@ -65,6 +65,11 @@ def is_secret(key: Key) -> bool:
     return key[:1] == ("proxies",) and len(key) <= _POOL_PARTS
 
 
+def is_name_of_secrets(key: Key) -> bool:
+    """Say whether a text at this key names a variable that holds secrets."""
+    return key[:1] == ("proxies",) and key[_POOL_PARTS:] == ("endpoints_env",)
+
+
 def is_single_secret(key: Key) -> bool:
     """Say whether nothing but a text belongs here, a secret one."""
     return is_secret(key) and len(key) == (_POOL_PARTS if key[0] == "secrets" else _LIST_PARTS + 2)

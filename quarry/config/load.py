@@ -63,7 +63,7 @@ def load(inputs: Inputs) -> Loaded:
     values = GivenValues(gathered.values, gathered.faulty)
     problems, warnings = gathered.problems, gathered.warnings
     job, job_problems = read_job(inputs, values) if inputs.run else ({}, [])
-    settings = _settings(inputs, values, job)
+    settings = _settings(inputs, values, job, gathered.secret_variables)
     if inputs.run:
         problems += job_problems
         problems += run_problems(inputs, values, settings)
@@ -73,7 +73,7 @@ def load(inputs: Inputs) -> Loaded:
     return Loaded(settings=settings, problems=problems, warnings=warnings, given=frozenset(gathered.values))
 
 
-def _settings(inputs: Inputs, values: GivenValues, job: Any) -> Settings:
+def _settings(inputs: Inputs, values: GivenValues, job: Any, secret_variables: frozenset[str]) -> Settings:
     scripts = _scripts(values, inputs.cwd)
     script = _script(inputs, values, scripts)
     entry = scripts.get(script)
@@ -130,6 +130,7 @@ def _settings(inputs: Inputs, values: GivenValues, job: Any) -> Settings:
         proxy_domain=values.get("proxy.domain"),
         proxy_origin=values.get("proxy.origin"),
         secrets=values.get("secrets", {}),
+        secret_variables=secret_variables,
         prices={
             name: values.get(f"{_PRICES}{name}")
             for name in ("put_per_1000", "gb_month", "core_hour", "redis_gb_hour", "currency")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from quarry.config.given import absolute
 from quarry.config.keys import KeyProblem, is_showable
 from quarry.config.pools import NO_POOL, FoundPools
 from quarry.config.suggest import did_you_mean
@@ -13,15 +14,25 @@ if TYPE_CHECKING:
 
     from quarry.config.given import GivenValues
     from quarry.config.model import ScriptValues
-    from quarry.config.settings import Settings
+    from quarry.config.settings import ScriptEntry, Settings
     from quarry.types.proxy import Endpoint, ProxyPool
 
 _OF_EVERY_RUN = ("proxy.sticky_key", "proxy.domain", "proxy.origin")
 _BROWSER = "browser"
 
 
-def script_problems(scripts: Mapping[str, ScriptValues], found: FoundPools) -> Iterator[KeyProblem]:
-    """Give the problems of the pools that ``scripts:`` names."""
+def script_problems(
+    scripts: Mapping[str, ScriptValues], found: FoundPools, *, base: str
+) -> Iterator[KeyProblem]:
+    """Give the problems of the pools that ``scripts:`` names.
+
+    Args:
+        scripts: By logical name.
+        found: The pools.
+        base: Folder that paths of scripts belong to.
+    """
+    yield from _inherited_problems(scripts, found)
+    yield from _path_problems(scripts, base)
     for name, entry in scripts.items():
         if entry.proxy in {None, NO_POOL, *found.faulty}:
             continue
@@ -48,12 +59,17 @@ def command_problems(values: GivenValues, settings: Settings) -> Iterator[str]:
     if pool is None:
         yield f"{place}: {_unknown(name, settings.proxies)}"
     elif (endpoint := _locked_socks(pool)) is not None:
-        for script, entry in settings.scripts.items():
-            if entry.profile == _BROWSER and entry.proxy is None:
-                yield (
-                    f"{place}: a browser can't use pool {pool.name}: {_why(endpoint)}; script {script} needs"
-                    f" a browser: give it a pool of others, or {NO_POOL} (scripts.{script}.proxy)"
-                )
+        for script in _inheriting_browsers(settings.scripts):
+            yield f"{place}: {_browser_problem(pool, endpoint, script)}"
+
+
+def root_problems(settings: Settings, names: Iterable[str]) -> Iterator[str]:
+    """Give the problems of pools that roots bring along, beside the command's."""
+    for name in sorted(set(names) - {settings.proxy_pool}):
+        pool = settings.proxies[name]
+        if (endpoint := _locked_socks(pool)) is not None:
+            for script in _inheriting_browsers(settings.scripts):
+                yield f"jobs to retry: {_browser_problem(pool, endpoint, script)}"
 
 
 def command_warnings(values: GivenValues, settings: Settings) -> Iterator[str]:
@@ -67,6 +83,44 @@ def command_warnings(values: GivenValues, settings: Settings) -> Iterator[str]:
             f"{values.place('proxy.sticky_key')} has no effect: pool {pool.name} is {strategy};"
             " --proxy-strategy sticky makes it sticky"
         )
+
+
+def _inherited_problems(scripts: Mapping[str, ScriptValues], found: FoundPools) -> Iterator[KeyProblem]:
+    """Refuse a browser that could get a pool from any other script: who enqueues it is known too late."""
+    for name in _inheriting_browsers(scripts):
+        for giver, entry in scripts.items():
+            pool = found.pools.get(entry.proxy or "")
+            if pool is not None and (endpoint := _locked_socks(pool)) is not None:
+                yield KeyProblem(
+                    ("scripts", name),
+                    f"a browser can't use pool {pool.name}: {_why(endpoint)}; what script {giver}"
+                    f" enqueues inherits it: name a pool of others, or {NO_POOL} (scripts.{name}.proxy)",
+                )
+                break
+
+
+def _path_problems(scripts: Mapping[str, ScriptValues], base: str) -> Iterator[KeyProblem]:
+    """Refuse entries of one script that differ in its pool: named by its path it must have one."""
+    first: dict[str, str] = {}
+    for name, entry in scripts.items():
+        other = first.setdefault(absolute(base, entry.path), name)
+        if scripts[other].proxy != entry.proxy:
+            key = ("scripts", name) if entry.proxy is None else ("scripts", name, "proxy")
+            yield KeyProblem(
+                key,
+                f"is the same file as script {other}, with another pool; give both one, or make it two files",
+            )
+
+
+def _inheriting_browsers(scripts: Mapping[str, ScriptValues] | Mapping[str, ScriptEntry]) -> list[str]:
+    return [name for name, entry in scripts.items() if entry.profile == _BROWSER and entry.proxy is None]
+
+
+def _browser_problem(pool: ProxyPool, endpoint: Endpoint, script: str) -> str:
+    return (
+        f"a browser can't use pool {pool.name}: {_why(endpoint)}; script {script} needs"
+        f" a browser: give it a pool of others, or {NO_POOL} (scripts.{script}.proxy)"
+    )
 
 
 def _lonely_problems(values: GivenValues, settings: Settings) -> Iterator[str]:

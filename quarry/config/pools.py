@@ -182,11 +182,14 @@ class _PoolReader:
 
     def _sticky(self, strategy: str) -> Sticky | None:
         key = (*self._key, "sticky")
-        raw = self._section(key, ("scope", "ttl"))
-        sticky = Sticky(
-            scope=self._leaf(raw or {}, (*key, "scope"), one_of(STICKY_SCOPES), "job"),
-            ttl_ms=self._leaf(raw or {}, (*key, "ttl"), duration_between(1, MAX_STICKY_MS), None),
-        )
+        raw = self._section(key, ("scope", "ttl", "ttl_ms"))
+        given = raw or {}
+        ttl_ms = self._leaf(given, (*key, "ttl"), duration_between(1, MAX_STICKY_MS), None)
+        if "ttl_ms" in given:
+            if "ttl" in given:
+                self._problem((*key, "ttl_ms"), "says what ttl says, in milliseconds; give one of them")
+            ttl_ms = self._leaf(given, (*key, "ttl_ms"), integer_between(1, MAX_STICKY_MS), None)
+        sticky = Sticky(scope=self._leaf(given, (*key, "scope"), one_of(STICKY_SCOPES), "job"), ttl_ms=ttl_ms)
         if strategy == "sticky":
             return sticky
         if raw is not None and strategy:

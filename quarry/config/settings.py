@@ -100,6 +100,7 @@ class Settings:
         proxy_origin: Scheme, host and perhaps port, likewise.
         root_pools: Pools that roots bring along (``quarry retry``), beside the command's and its scripts'.
         secrets: Secrets of the configuration that jobs may name; `job_secrets.secret_of` looks one up.
+        secret_variables: Names of the variables that the configuration takes passwords and secrets from.
         prices: Price table of ``quarry simulate``, by name; what is missing has its example's price.
     """
 
@@ -154,6 +155,7 @@ class Settings:
     proxy_origin: str | None = None
     root_pools: tuple[str, ...] = ()
     secrets: Mapping[str, Secret] = field(default_factory=dict, repr=False)
+    secret_variables: frozenset[str] = field(default=frozenset(), repr=False)
     prices: Mapping[str, float | str] = field(default_factory=dict)
 
     @property

@@ -26,12 +26,14 @@ class Gathered:
         faulty: Keys given with a fault.
         problems: One line each.
         warnings: One line each.
+        secret_variables: Names of the variables that passwords and secrets of the file come from.
     """
 
     values: dict[str, Given] = field(default_factory=dict)
     faulty: set[str] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    secret_variables: frozenset[str] = field(default=frozenset(), repr=False)
 
 
 def gather(
@@ -49,7 +51,9 @@ def gather(
     file = config or environment.get(CONFIG_ENV) or None
     if file is not None:
         found = read_file(file, environment, cwd)
-        gathered = Gathered(found.values, found.faulty, found.problems, found.warnings)
+        gathered = Gathered(
+            found.values, found.faulty, found.problems, found.warnings, found.secret_variables
+        )
     _add_environment(gathered, environment, cwd)
     _add_flags(gathered, flags, cwd)
     return gathered

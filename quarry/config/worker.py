@@ -27,12 +27,14 @@ class WorkerSettings:
         scripts: Absolute paths by logical name.
         proxies: Pools by name, as its own file defines them.
         secrets: Secrets of its file; `job_secrets.secret_of` looks one up, the environment first.
+        secret_variables: Names of the variables that its file takes passwords and secrets from.
     """
 
     scripts_root: str | None = None
     scripts: Mapping[str, str] = field(default_factory=dict)
     proxies: Mapping[str, ProxyPool] = field(default_factory=dict, repr=False)
     secrets: Mapping[str, Secret] = field(default_factory=dict, repr=False)
+    secret_variables: frozenset[str] = field(default=frozenset(), repr=False)
 
 
 def load_worker_settings(environment: Mapping[str, str], cwd: str) -> WorkerSettings:
@@ -59,4 +61,5 @@ def load_worker_settings(environment: Mapping[str, str], cwd: str) -> WorkerSett
         scripts={name: absolute(base, entry.path) for name, entry in values.get("scripts", {}).items()},
         proxies=values.get("proxies", {}),
         secrets=values.get("secrets", {}),
+        secret_variables=gathered.secret_variables,
     )

@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from quarry.crawl.figures import Figures, NoFigures
-from quarry.crawl.granting import Granting
+from quarry.crawl.granting import Granting, NotGrantedError
 from quarry.crawl.records import make_record
 from quarry.errors import ProtocolError, QuarryError, StoreError
 from quarry.lode import build_files_prefix
@@ -72,6 +72,7 @@ class Attempt:
         token: TOKEN of this delivery; every path that it writes contains it.
         deliveries: Number of this delivery, from 1.
         script: Its script on this machine.
+        elsewhere: Whether another machine may still get the run if this one lacks its pool or a secret.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Attempt:
         token: str,
         deliveries: int,
         script: LocalScript,
+        elsewhere: bool = False,
     ) -> None:
         self._plan = plan
         self._script = script
@@ -94,6 +96,7 @@ class Attempt:
         self._identity = identity
         self._token = token
         self._deliveries = deliveries
+        self._elsewhere = elsewhere
         self._writer: RunWriter = tools.dataset.writer(
             crawl=plan.crawl,
             day=plan.day,
@@ -118,6 +121,9 @@ class Attempt:
 
         Returns:
             The runtime's report; None where the run was cancelled, and its files are gone then.
+
+        Raises:
+            NotGrantedError: This machine lacks what the run needs; its files are gone.
         """
         if self._script.refusal is not None or self._script.path is None:
             return RunReport.not_started(self._script.refusal or self._unresolved(), time.time())
@@ -126,7 +132,7 @@ class Attempt:
         except ProtocolError as error:
             return self._broken_off(error.message, "protocol")
         except (QuarryError, asyncio.CancelledError):
-            # Redis or the storage is away, or the worker ends: the run is delivered again.
+            # Redis, the storage or its pool is away, or the worker ends: the run is delivered again.
             await self.discard()
             raise
         except Exception as error:  # noqa: BLE001
@@ -144,6 +150,8 @@ class Attempt:
         """Execute with an endpoint and secrets, where the run needs any; report how the endpoints did."""
         granted = await self._tools.granting.grant(self._plan, self._key, self._job)
         if isinstance(granted, Outcome):
+            if self._elsewhere:
+                raise NotGrantedError(granted.message, granted)
             return RunReport.not_started(granted, time.time())
         proxy, report = granted.proxy, None
         try:
@@ -160,8 +168,9 @@ class Attempt:
                 await proxy.finish(report.proxy_use if report else [])
         if proxy is None:
             return report
-        used = {**(report.proxy_used or proxy.endpoint.public()), "pool": proxy.pool.name}
-        return msgspec.structs.replace(report, proxy_used=used)
+        used = report.proxy_used or proxy.endpoint.public()
+        told = {**used, "pool": proxy.pool.name, "reason": proxy.reason}
+        return msgspec.structs.replace(report, proxy_used=told)
 
     async def seal(self, report: RunReport, *, enqueue_events: int) -> CommitRecord:
         """Make the run's files durable under their final names, and the record that names them.

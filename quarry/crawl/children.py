@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
-from quarry.crawl.plan import CrawlPlan, JobPayload, ScriptEntry, encode
+from quarry.crawl.plan import CrawlPlan, JobPayload, encode
 from quarry.crawl.targets import ResolvedTarget, resolve
 from quarry.errors import ConfigError
 from quarry.lode.layout import RunFolder, check_names
@@ -24,6 +24,20 @@ NO_POOL = "none"
 """At a script: no proxy, whatever its parent has."""
 
 _MAX_REPR = 160
+
+
+class PoolEntry(Protocol):
+    """What an entry of ``scripts:`` says of a script's pool."""
+
+    @property
+    def path(self) -> str:
+        """Absolute path of the script."""
+        ...
+
+    @property
+    def proxy(self) -> str | None:
+        """Pool of its runs, ``none`` for none; None inherits."""
+        ...
 
 
 class Parent:
@@ -117,12 +131,28 @@ def make_child(plan: CrawlPlan, parent: Parent, payload: Mapping[str, Any]) -> N
         parent_run_id=parent.run_id,
         parent_job=parent.key,
         root_run_id=parent.root_run_id,
-        proxy=pool_of(entry, parent.proxy),
+        proxy=pool_of(entry_of(plan.scripts, found.key_name, found.path), parent.proxy),
     )
     return make_job(job, depth=parent.depth + 1, queue=queue_of(plan, found.key_name))
 
 
-def pool_of(entry: ScriptEntry | None, inherited: str | None) -> str | None:
+def entry_of(entries: Mapping[str, PoolEntry], target: str, path: str | None) -> PoolEntry | None:
+    """Give the entry that says which pool a script has: that of its name, else one of its path.
+
+    A script that is named by its path is the same script; entries of one path never differ in their pool.
+
+    Args:
+        entries: By logical name.
+        target: Name of the script in job keys.
+        path: Its absolute path; None where it was not found.
+    """
+    entry = entries.get(target)
+    if entry is not None or path is None:
+        return entry
+    return next((entry for entry in entries.values() if entry.path == path), None)
+
+
+def pool_of(entry: PoolEntry | None, inherited: str | None) -> str | None:
     """Give the pool of a script's runs: the configuration's word, else what they inherit."""
     if entry is None or entry.proxy is None:
         return inherited

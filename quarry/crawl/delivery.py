@@ -9,6 +9,7 @@ import structlog
 
 from quarry.crawl.attempt import Attempt, Tools
 from quarry.crawl.children import Parent, make_child
+from quarry.crawl.granting import NotGrantedError
 from quarry.crawl.local_scripts import LocalScripts
 from quarry.crawl.plan import decode_payload
 from quarry.crawl.records import identity_of
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from quarry.lode import CommitRecord
     from quarry.scheduler import Claim, Ledger
     from quarry.types import Event, RunIdentity
+
+HANDED_BACK = "handed_back"
+"""Outcome of a delivery whose run this machine could not begin."""
 
 _ADMIT_BATCH = 500
 _SURRENDER_S = 2.0
@@ -178,8 +182,12 @@ class Delivery:
             token=self._token,
             deliveries=self._claim.delivery,
             script=script,
+            elsewhere=self._goes_elsewhere(),
         )
-        report = await attempt.execute(on_enqueue=self._admit, cancel=self._cancel)
+        try:
+            report = await attempt.execute(on_enqueue=self._admit, cancel=self._cancel)
+        except NotGrantedError as error:
+            return await self._hand_back(error)
         if report is None:
             self._log.warning("run.given_up")
             await self._surrender()
@@ -196,6 +204,25 @@ class Delivery:
         if again:
             return await self._retry(standing)
         return _shown(standing, "committed"), await context.settlement.settle(standing)
+
+    def _goes_elsewhere(self) -> bool:
+        """Say whether the run, given back, is delivered again: its deliveries are counted, and bounded."""
+        plan = self._context.plan
+        allowed = plan.bounds.get("max_redeliveries") or 0
+        return plan.fleet and not self._claim.stopped and self._claim.delivery <= allowed
+
+    async def _hand_back(self, error: NotGrantedError) -> tuple[dict[str, Any], bool]:
+        """Leave the run to another machine; this delivery counts, so no run goes round for ever."""
+        context, outcome = self._context, error.outcome
+        self._log.warning("run.handed_back", error_type=outcome.error_type, message=outcome.message)
+        # A beat after the lease was given back would renew it.
+        context.heartbeat.drop(context.plan.crawl, self._key, self._token)
+        await self._surrender()
+        return {
+            "outcome": HANDED_BACK,
+            "error_type": outcome.error_type,
+            "delivery": self._claim.delivery,
+        }, False
 
     async def _admit(self, events: Sequence[Event]) -> None:
         """Tell the ledger of enqueue events, before the policy sees them."""

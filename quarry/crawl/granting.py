@@ -6,9 +6,11 @@ import socket
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from quarry.config.job_secrets import NAME_RULE, is_secret_name
 from quarry.config.pool_strategy import with_strategy
-from quarry.errors import ConfigError
+from quarry.errors import ConfigError, SchedulerError
 from quarry.proxy import Circumstances
+from quarry.redisio import RedisRefusedError
 from quarry.runtime.job_secrets import find_references, resolve
 from quarry.types import Outcome, OutcomeStatus, Secret
 
@@ -33,6 +35,21 @@ class Grant:
     params: Any = field(repr=False)
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     proxy: RunProxy | None = None
+
+
+class NotGrantedError(SchedulerError):
+    """This machine lacks what a run needs; another one may have it.
+
+    Args:
+        message: What is lacking.
+        outcome: How the run ends where no other is asked.
+    """
+
+    code = "not_granted"
+
+    def __init__(self, message: str, outcome: Outcome) -> None:
+        super().__init__(message)
+        self.outcome = outcome
 
 
 class Granting:
@@ -72,11 +89,7 @@ class Granting:
         found = {name: self._secret_of(name) for name in names}
         missing = [name for name, secret in found.items() if secret is None]
         if missing:
-            return _refused(
-                "unknown_secret",
-                f"no secret {', '.join(map(repr, missing))} on {self._host}: set QUARRY_SECRET_NAME in the"
-                " worker's environment, or secrets: in its configuration",
-            )
+            return _refused("unknown_secret", self._lacks(missing))
         pool = self._pool_of(plan, job)
         if isinstance(pool, Outcome):
             return pool
@@ -91,12 +104,29 @@ class Granting:
             domain=plan.proxy_domain,
             origin=plan.proxy_origin,
         )
-        return Grant(params=params, secrets=secrets, proxy=await self._rotation.take(pool, circumstances))
+        try:
+            proxy = await self._rotation.take(pool, circumstances)
+        except RedisRefusedError as error:
+            # It is there and says no: waiting for it, as for one that is away, would end in "lost" workers.
+            return _refused(
+                "proxy_store_refused",
+                f"no endpoint of proxy pool {pool.name!r} on {self._host}: {error.message}",
+            )
+        return Grant(params=params, secrets=secrets, proxy=proxy)
 
     async def close(self) -> None:
         """Report what waits to be reported of endpoints."""
         if self._rotation is not None:
             await self._rotation.close()
+
+    def _lacks(self, names: list[str]) -> str:
+        told = f"no secret {', '.join(map(repr, names))} on {self._host}"
+        if not all(map(is_secret_name, names)):
+            return f"{told}: {NAME_RULE}"
+        return (
+            f"{told}: set QUARRY_SECRET_NAME in the worker's environment, or secrets: in its configuration"
+            " (4 characters or more)"
+        )
 
     def _pool_of(self, plan: CrawlPlan, job: JobPayload) -> ProxyPool | Outcome | None:
         if job.proxy is None:

@@ -12,7 +12,7 @@ from quarry.types import OutcomeStatus
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Sequence
 
-    from quarry.crawl.plan import ScriptEntry
+    from quarry.crawl.children import PoolEntry
     from quarry.lode import CommitRecord
 
 
@@ -58,7 +58,7 @@ def root_of(record: CommitRecord) -> str | None:
 
 
 def make_retry(
-    record: CommitRecord, scripts_root: str, scripts: dict[str, str], *, proxy: str | None = None
+    record: CommitRecord, scripts_root: str, scripts: dict[str, str]
 ) -> tuple[JobPayload, str | None]:
     """Make the root that retries a job: its next attempt, after its last run.
 
@@ -66,10 +66,9 @@ def make_retry(
         record: The failed record.
         scripts_root: Absolute folder of the scripts here.
         scripts: Absolute paths by logical name.
-        proxy: Pool of its runs.
 
     Returns:
-        The payload, and the problem where its script is not here.
+        The payload, without a pool, and the problem where its script is not here.
     """
     path = scripts.get(record.target)
     if path is None:
@@ -87,29 +86,37 @@ def make_retry(
         parent_run_id=record.run_id,
         root_run_id=record.root_run_id,
         first_attempt=record.attempt + 1,
-        proxy=proxy,
     )
     return payload, problem
 
 
 def choose_pool(
-    record: CommitRecord, entry: ScriptEntry | None, *, pools: Container[str], default: str | None
+    record: CommitRecord,
+    entry: PoolEntry | None,
+    *,
+    pools: Container[str],
+    default: str | None,
+    asked: bool = False,
 ) -> tuple[str | None, str | None]:
-    """Choose the proxy pool of a retried job: the configuration's word, else the pool that its last run had.
+    """Choose the proxy pool of a retried job.
+
+    In this order: what the configuration says of its script; what the command line says; the pool that
+    its last run had; the command's by file or variable.
 
     Args:
         record: The failed record.
         entry: What the configuration says of its script.
         pools: Names of the configuration's pools.
-        default: The command's pool: for jobs that had none, and those whose pool is not here.
+        default: The command's pool; None is none.
+        asked: Whether the command line named it, or ``none``: then what the last run had does not count.
 
     Returns:
         The pool's name, and the problem where there would be no proxy for a job that had one.
     """
     told = (record.proxy or {}).get("pool")
     had = told if isinstance(told, str) else None  # a foreign executor writes what it likes
-    chosen = pool_of(entry, had if had in pools else default)
-    if had is None or chosen is not None or (entry is not None and entry.proxy is not None):
+    chosen = pool_of(entry, had if had in pools and not asked else default)
+    if had is None or asked or chosen is not None or (entry is not None and entry.proxy is not None):
         return chosen, None
     return None, (
         f"the runs of script {record.target!r} had proxy pool {had!r}, which the configuration does not have:"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from quarry.crawl.attempt import Tools
 from quarry.crawl.closing import Closing
-from quarry.crawl.delivery import CrawlContext, deliver
+from quarry.crawl.delivery import HANDED_BACK, CrawlContext, deliver
 from quarry.crawl.figures import NoFigures
 from quarry.crawl.granting import Granting
 from quarry.crawl.heartbeat import Heartbeat
@@ -41,7 +42,7 @@ MAX_REAP_S = 5.0
 """Longest mean time between two looks, seconds."""
 
 _REFUSED_S = 5.0
-"""How long a slot rests after a message whose storage is not to be had here."""
+"""How long a slot rests after a message whose storage, pool or secret is not to be had here."""
 
 _CANCEL_S = 7.0
 """What a cancelled run needs at most: its executor has TERM, 5 s, KILL."""
@@ -117,6 +118,8 @@ class WorkerService:
                 raise
             shown, closable = await deliver(context, key=key, cancel=cancel)
             how = shown.get("how", shown["outcome"])
+            if how == HANDED_BACK:
+                await _rest(cancel)
             if closable:
                 await self._close_after(context)
         except LedgerMissingError:
@@ -136,9 +139,9 @@ class WorkerService:
         """
         try:
             await self._ledger_of(crawl).surrender(key, "")
-            await asyncio.wait_for(cancel.wait(), _REFUSED_S)
-        except (SchedulerError, TimeoutError):
+        except SchedulerError:
             return
+        await _rest(cancel)
 
     async def stop(self, grace_s: float) -> None:
         """End: give running deliveries the grace, then cancel them; they are delivered again elsewhere."""
@@ -269,3 +272,9 @@ class WorkerService:
             return False
         self._log.info("crawl.max_duration", crawl=context.plan.crawl)
         return (await context.ledger.stop("max_duration")).idle
+
+
+async def _rest(cancel: asyncio.Event) -> None:
+    """Keep a slot from the next message for a while, unless the worker ends."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(cancel.wait(), _REFUSED_S)

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from quarry.crawl.plan import CrawlPlan
     from quarry.lode import CommitRecord
 
+LEAST_BAD = ("banned", "resting")
+"""Reasons of a choice for which an endpoint was used that should have rested."""
+
 EXIT_UNFINISHED = 4
 EXIT_FAILURES = 5
 EXIT_FORCED = 130
@@ -50,6 +53,7 @@ class Tally:
         self.root_statuses: dict[str, int] = {}
         self.failed_roots = 0
         self.failed_runs: list[dict[str, Any]] = []
+        self.least_bad: dict[str, int] = {}
         self._failures: dict[str, dict[str, Any]] = {}
 
     def add(self, record: CommitRecord) -> None:
@@ -59,6 +63,9 @@ class Tally:
         self.enqueue_events += record.enqueue_events
         for kind, rows in record.rows.items():
             self.rows[kind] = self.rows.get(kind, 0) + rows
+        pool = _least_bad_pool(record)
+        if pool is not None:
+            self.least_bad[pool] = self.least_bad.get(pool, 0) + 1
         status = record.outcome.status
         failed = status is not OutcomeStatus.SUCCESS
         self.failed += failed
@@ -146,6 +153,7 @@ def make_summary(
         "failed_roots": tally.failed_roots,
         "failures": tally.failures(),
         "failed_runs": tally.failed_runs,
+        "least_bad_proxies": dict(sorted(tally.least_bad.items())),
         "policy": plan.policy,
     }
 
@@ -174,7 +182,7 @@ def result_of(
         fanout=fanout,
         failures=summary["failures"],
         rows=summary["rows"],
-        warnings=list(warnings),
+        warnings=[*warnings, *_proxy_warnings(summary)],
     )
 
 
@@ -230,6 +238,21 @@ def forced_result(
         tally=tally,
         counts=counts,
     )
+
+
+def _least_bad_pool(record: CommitRecord) -> str | None:
+    """Name the pool of a run that got an endpoint which should have rested; None of any other run."""
+    told = record.proxy or {}
+    pool = told.get("pool")
+    return pool if isinstance(pool, str) and told.get("reason") in LEAST_BAD else None
+
+
+def _proxy_warnings(summary: dict[str, Any]) -> list[str]:
+    # A summary of a former version has none.
+    return [
+        f"{runs} runs used a resting or banned endpoint of pool {pool}: no other was left"
+        for pool, runs in summary.get("least_bad_proxies", {}).items()
+    ]
 
 
 def _verdict(

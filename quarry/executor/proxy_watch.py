@@ -6,10 +6,11 @@ import asyncio
 import re
 import time
 from collections import Counter
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from quarry.http import is_doubtful
+from quarry.http import PATIENCE_S, is_doubtful
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,10 +28,8 @@ _TUNNEL_ERRORS = frozenset({"net::ERR_TUNNEL_CONNECTION_FAILED", "net::ERR_SOCKS
 _TIMED_OUT, _ABORTED = "net::ERR_TIMED_OUT", "net::ERR_ABORTED"
 
 MAX_QUESTIONS = 8
-"""Tunnels that a run asks for at its end; what is not asked about counts as Chromium tells it."""
-
-PATIENCE_S = 5.0
-"""A request given up that waited as long for a response, the page's end included, has timed out."""
+"""Tunnels that a run asks for at its end. What is not asked about counts for nobody: the provider may forbid all
+these targets."""
 
 
 class ProxyWatch:
@@ -103,14 +102,11 @@ class ProxyWatch:
         """
         tunnels, self._tunnels = self._tunnels, Counter()
         doubtful, self._doubtful = self._doubtful, {}
-        asked = list(tunnels.items())
-        for (proxy, _), requests in asked[MAX_QUESTIONS:]:
-            self._use.failed(proxy, requests)
         await asyncio.gather(
             self._use.settle(self._transport),
             *(
                 self._settle_tunnel(proxy, origin, requests)
-                for (proxy, origin), requests in asked[:MAX_QUESTIONS]
+                for (proxy, origin), requests in islice(tunnels.items(), MAX_QUESTIONS)
             ),
             *(self._settle_status(*case, latencies) for case, latencies in doubtful.items()),
             return_exceptions=True,  # figures decide no run
@@ -118,7 +114,7 @@ class ProxyWatch:
 
     async def _settle_tunnel(self, proxy: Endpoint, origin: str, requests: int) -> None:
         tunnel = await self._transport().try_tunnel(proxy, origin)
-        if tunnel.stood or tunnel.by_proxy:
+        if tunnel.stood or (tunnel.by_proxy and not tunnel.target_refused):
             self._use.failed(proxy, requests)
 
     async def _settle_status(self, proxy: Endpoint, status: int, origin: str, latencies: list[float]) -> None:

@@ -138,7 +138,10 @@ class RunTask:
             await self._settle()
 
     async def _settle(self) -> None:
-        """Find out whose the open failures were; a run that was told to end has no time left for that."""
+        """Find out whose the open failures were.
+
+        A run that was told to end has no time left for that, then or half-way: what is open stays unheard.
+        """
         if self._cancel_reason is None:
             self._settling = asyncio.create_task(self._watch.settle())
             await asyncio.wait({self._settling})

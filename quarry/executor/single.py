@@ -87,7 +87,10 @@ class _SingleRun:
         CURRENT_RUN.set(None)
         outbox.write(encode_frame(self._run.result(end)))
         await outbox.drain()
-        await services.close()
+        try:
+            await services.close()
+        except Exception as error:  # noqa: BLE001 - how the run ended is told, and stays so
+            log_line(f"closing: {type(error).__name__}: {error}")
         return EXIT_CODES[end.status]
 
     def _on_frame(self, frame: Frame) -> None:

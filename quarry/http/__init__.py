@@ -7,7 +7,7 @@ from quarry.http.client import (
     DEFAULT_TIMEOUT_S,
     Http,
 )
-from quarry.http.doubts import is_doubtful
+from quarry.http.doubts import PATIENCE_S, is_doubtful
 from quarry.http.errors import FetchError, HttpStatusError
 from quarry.http.headers import Headers
 from quarry.http.proxy import endpoint_of, proxy_address
@@ -20,6 +20,7 @@ __all__ = [
     "DEFAULT_MAX_BYTES",
     "DEFAULT_RETRIES",
     "DEFAULT_TIMEOUT_S",
+    "PATIENCE_S",
     "Exchange",
     "FetchError",
     "Fetched",

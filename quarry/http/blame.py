@@ -2,8 +2,9 @@
 
 The rule is PROXY-18: what goes wrong before the target could be spoken to, with the proxy as its cause, is
 the proxy's. What can't be told apart counts as the target's: a proxy that rests without reason costs the
-whole fleet, one that is tried once more costs one request. A timeout with no sign of the proxy is decided by
-asking it (`quarry.http.doubts`).
+whole fleet, one that is tried once more costs one request. A target that a proxy refuses by its rules (many
+providers forbid some) is told as the proxy's word, and leaves its health alone: a few links to such a site
+would rest every endpoint. A timeout with no sign of the proxy is decided by asking it (`quarry.http.doubts`).
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ _BROKEN = frozenset({16, 52, 55, 56})
 
 _SUCCESS = range(200, 300)
 _SERVER_ERROR = range(500, 600)
+_CLIENT_ERROR = range(400, 500)
 _AUTHENTICATION = frozenset({401, 407})
-_FORBIDDEN = 403
+_PASSING = frozenset({408, 429})
 
 # libcurl's CURLproxycode.
 _SOCKS_CREDENTIALS = frozenset({10, 11, 12, 33})
@@ -66,11 +68,13 @@ class Blame:
         kind: ``proxy`` where the proxy is at fault.
         words: Follow the proxy's name in the message.
         lasting: Trying again through it can't help.
+        target_refused: The proxy does not connect to this target: no failure of its health.
     """
 
     kind: FetchErrorKind
     words: str
     lasting: bool = False
+    target_refused: bool = False
 
 
 def find_blame(trace: Trace) -> Blame | None:
@@ -102,14 +106,18 @@ def find_blame(trace: Trace) -> Blame | None:
 
 
 def timed_out_unheard(trace: Trace) -> bool:
-    """Say whether a transfer timed out without a sign that the proxy lives; only where nobody was blamed.
+    """Say whether a transfer timed out without a sign that the proxy lives; only where nobody was blamed."""
+    return trace.code == _TIMEOUT and is_silent(trace)
+
+
+def is_silent(trace: Trace) -> bool:
+    """Say whether nothing at all has come back in a transfer, be it over or under way.
 
     Over a connection that stood before any silence is one: what it said then is old.
     """
-    if trace.code != _TIMEOUT or trace.heard:
-        return False
     # libcurl names a peer once the SOCKS handshake is over.
-    return not (trace.protocol == "socks5" and trace.connections and trace.reached)
+    replied = trace.protocol == "socks5" and trace.connections > 0 and trace.reached
+    return not (trace.heard or replied)
 
 
 def is_lifeless(trace: Trace) -> bool:
@@ -124,7 +132,13 @@ def blame_of_answer(status: int) -> Blame:
         return Blame("proxy", f"refuses the credentials {told}", lasting=True)
     if status in _SERVER_ERROR:
         return Blame("connect", f"can't reach the target {told}")
-    return Blame("proxy", f"refuses to connect to the target {told}", lasting=status == _FORBIDDEN)
+    refused = status in _CLIENT_ERROR
+    return Blame(
+        "proxy",
+        f"refuses to connect to the target {told}",
+        lasting=refused and status not in _PASSING,
+        target_refused=refused,
+    )
 
 
 def _blame_of_socks(error: int) -> Blame:
@@ -134,5 +148,5 @@ def _blame_of_socks(error: int) -> Blame:
     if error in _SOCKS_TARGET:
         return Blame("connect", f"can't reach the target {told}")
     if error == _SOCKS_NOT_ALLOWED:
-        return Blame("proxy", f"refuses to connect to the target {told}", lasting=True)
+        return Blame("proxy", f"refuses to connect to the target {told}", lasting=True, target_refused=True)
     return Blame("proxy", f"broke the SOCKS handshake {told}")

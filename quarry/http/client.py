@@ -7,10 +7,12 @@ import json as json_module
 import math
 import random
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
 from urllib.parse import urlencode
 
 from quarry.http.cookies import CookieStore
+from quarry.http.doubts import PATIENCE_S
 from quarry.http.errors import FetchError
 from quarry.http.response import Response
 from quarry.http.retry import delay_s, may_retry
@@ -51,6 +53,7 @@ class Http:
         proxy: Endpoint of the run, or None for direct connections. The environment's proxies are never used.
         use: Counts what the proxies carried; None counts nothing.
         jitter: Gives numbers from 0 to 1, for the pauses between tries.
+        clock: Seconds, monotonic.
     """
 
     def __init__(
@@ -60,12 +63,14 @@ class Http:
         proxy: Endpoint | None = None,
         use: ProxyUse | None = None,
         jitter: Callable[[], float] = random.random,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._transport = transport
         self._proxy = proxy
         self._use = use
         self._cookies = CookieStore()
         self._jitter = jitter
+        self._clock = clock
 
     @property
     def proxy(self) -> Endpoint | None:
@@ -165,7 +170,10 @@ class Http:
         at_fault: set[Endpoint] = set()
         while True:
             tried += 1
-            started = time.perf_counter()
+            started, proxy = self._clock(), self._proxy
+            silent = None
+            if self._use is not None and proxy is not None and proxy not in at_fault:
+                silent = partial(self._note_silence, self._use, proxy, started, verify=verify)
             exchange = Exchange(
                 method=method,
                 url=target,
@@ -174,10 +182,11 @@ class Http:
                 timeout_s=timeout_s,
                 max_redirects=max_redirects,
                 max_bytes=max_bytes,
-                proxy=self._proxy,
+                proxy=proxy,
                 impersonate=impersonate,
                 verify=verify,
                 cookies=self._cookies.lines(),
+                on_silent_end=silent,
             )
             try:
                 fetched = await self._transport().fetch(exchange)
@@ -187,8 +196,8 @@ class Http:
                     raise _told(error, method, target, tried) from error.__cause__
                 await asyncio.sleep(delay_s(tried, self._jitter))
                 continue
-            if self._use is not None and exchange.proxy is not None:
-                self._use.carried(exchange.proxy, (time.perf_counter() - started) * 1000)
+            if self._use is not None and proxy is not None:
+                self._use.carried(proxy, (self._clock() - started) * 1000)
             if exchange.cookies or fetched.cookies:
                 self._cookies.merge(exchange.cookies, fetched.cookies)
             return Response(
@@ -205,9 +214,14 @@ class Http:
             return
         if error.unheard:
             use.unheard(proxy, verify=exchange.verify)
-        elif error.kind == "proxy":
+        elif error.kind == "proxy" and not error.target_refused:
             at_fault.add(proxy)
             use.failed(proxy)
+
+    def _note_silence(self, use: ProxyUse, proxy: Endpoint, started: float, *, verify: bool | str) -> None:
+        """Note a request that was given up with nothing come back, unless that was soon."""
+        if self._clock() - started >= PATIENCE_S:
+            use.unheard(proxy, verify=verify)
 
 
 def _body(data: bytes | str | Mapping[str, str] | None, json: Any) -> tuple[bytes | None, str | None]:
@@ -229,5 +243,11 @@ def _told(error: FetchError, method: str, url: str, tried: int) -> FetchError:
     times = f" ({tried} tries)" if tried > 1 else ""
     message = f"{method} {shown} failed{times}: {error.message}"
     return FetchError(
-        message, kind=error.kind, url=shown, tries=tried, lasting=error.lasting, unheard=error.unheard
+        message,
+        kind=error.kind,
+        url=shown,
+        tries=tried,
+        lasting=error.lasting,
+        unheard=error.unheard,
+        target_refused=error.target_refused,
     )

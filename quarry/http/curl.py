@@ -9,11 +9,12 @@ once, 20 KB pages); a session shared by runs (cookies leak between them).
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import math
 from typing import TYPE_CHECKING, Any
 
-from quarry.http.blame import find_blame, is_lifeless
+from quarry.http.blame import find_blame, is_lifeless, is_silent
 from quarry.http.curl_errors import error_code, refused, too_large, translated
 from quarry.http.curl_proxy import put_proxy, put_tunnel_only, read_trace, tunnel_url
 from quarry.http.doubts import ITSELF, Doubts, is_doubtful
@@ -89,17 +90,23 @@ class CurlTransport:
         self._signs_of_life = Doubts()
         self._targets: dict[str, str] = {}
         self._closed = False
+        self._gone = False
 
     async def fetch(self, exchange: Exchange) -> Fetched:
         """Perform one exchange."""
         if self._closed:
-            raise FetchError("the HTTP client is closed", kind="other", url="")
+            raise _closed()
         handle = self._idle.pop() if self._idle else self._new_handle()
         sink = _Sink(exchange.max_bytes)
         try:
             self._prepare(handle, exchange, sink)
             await self._multi.add_handle(handle)
+            if self._closed:
+                raise _closed()
             fetched = self._read(handle, sink)
+        except asyncio.CancelledError:
+            self._note_silence(handle, exchange)
+            raise
         except _TooLargeError:
             raise too_large(exchange.max_bytes) from None
         except self._curl.CurlError as error:
@@ -137,28 +144,31 @@ class CurlTransport:
             except self._curl.CurlError as error:
                 code = error_code(error)
             else:
-                return Tunnel(stood=True)
+                return Tunnel(stood=not self._closed)
             trace = read_trace(self._info, handle, code=code, proxy=proxy, tunnelled=True)
             blame = find_blame(trace)
             by_proxy = blame is not None and blame.kind == "proxy"
-            return Tunnel(stood=False, answer=trace.answer, by_proxy=by_proxy, lifeless=is_lifeless(trace))
+            return Tunnel(
+                stood=False,
+                answer=trace.answer,
+                by_proxy=by_proxy,
+                target_refused=blame is not None and blame.target_refused,
+                lifeless=is_lifeless(trace),
+            )
         finally:
-            # Closed, not kept: a tunnel that nothing goes through lives as long as its handle.
-            if not self._closed:
-                self._multi.remove_handle(handle)
-            handle.close()
+            self._drop(handle)  # not kept: a tunnel that nothing goes through lives as long as its handle
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; the questions under way end first."""
         if self._closed:
             return
         self._closed = True
+        await asyncio.gather(self._doubts.close(), self._signs_of_life.close())
         for handle in self._idle:
             handle.close()
         self._idle.clear()
-        self._doubts.close()
-        self._signs_of_life.close()
         await self._multi.close()
+        self._gone = True
 
     def _new_handle(self) -> Any:
         return self._curl.Curl()
@@ -234,7 +244,7 @@ class CurlTransport:
 
     def _release(self, handle: Curl) -> None:
         if self._closed:
-            handle.close()
+            self._drop(handle)
             return
         self._multi.remove_handle(handle)
         handle.clean_handles_and_buffers()
@@ -243,6 +253,23 @@ class CurlTransport:
             self._idle.append(handle)
         else:
             handle.close()
+
+    def _drop(self, handle: Curl) -> None:
+        if (
+            not self._gone
+        ):  # a handle that is closed while the multi still has it breaks the multi's own close
+            self._multi.remove_handle(handle)
+        handle.close()
+
+    def _note_silence(self, handle: Curl, exchange: Exchange) -> None:
+        if exchange.proxy is None or exchange.on_silent_end is None:
+            return
+        if is_silent(read_trace(self._info, handle, code=0, proxy=exchange.proxy)):
+            exchange.on_silent_end()
+
+
+def _closed() -> FetchError:
+    return FetchError("the HTTP client is closed", kind="other", url="")
 
 
 def _keep_connections(multi: Any) -> None:

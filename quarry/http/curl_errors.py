@@ -63,7 +63,9 @@ def translated(error: Exception, info: Any, handle: Any, exchange: Exchange) -> 
         blame, unheard = find_blame(trace), timed_out_unheard(trace)
         if blame is not None:
             message = f"the proxy {proxy.identity} {blame.words}"
-            return FetchError(message, kind=blame.kind, url="", lasting=blame.lasting)
+            return FetchError(
+                message, kind=blame.kind, url="", lasting=blame.lasting, target_refused=blame.target_refused
+            )
     match = _MESSAGE.search(str(error))
     text = " ".join((match["text"] if match else str(error)).split())
     if proxy is not None and proxy.password:

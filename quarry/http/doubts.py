@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from quarry.http.transport import Tunnel
 
@@ -28,7 +28,16 @@ ITSELF = "http://127.0.0.1:1/"
 """The proxy's own loopback, at a port where nobody is expected: refused at once, by it or by its rules."""
 
 REMEMBERED_S = 60.0
-"""How long a verdict holds: a target that says 401 to every request costs one question a minute."""
+"""How long a verdict on credentials holds: a target that says 401 to every request costs a question a minute."""
+
+LIVES_S = 15.0
+"""How long a sign of life holds: slow targets cost few questions, and a proxy that begins to hang is found."""
+
+LIFELESS_S = 5.0
+"""How long silence holds: shorter than a rest, so that the run which tries the proxy after one asks anew."""
+
+PATIENCE_S = 2.0
+"""A request given up (by its script, or with its page or run) that waited as long in silence has timed out."""
 
 MAX_ENDPOINTS = 1024
 """Verdicts kept; the oldest goes first."""
@@ -51,7 +60,7 @@ def is_doubtful(status: int, url: str, endpoint: Endpoint | None) -> bool:
 
 
 class Doubts:
-    """Asks each endpoint once in `REMEMBERED_S`, however many doubts come; one object for each question.
+    """Asks each endpoint once, however many doubts come, and remembers; one object for each question.
 
     Args:
         clock: Seconds, monotonic.
@@ -59,12 +68,15 @@ class Doubts:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._verdicts: dict[Endpoint, tuple[float, asyncio.Task[Tunnel]]] = {}
+        self._verdicts: dict[Endpoint, asyncio.Task[_Answer]] = {}
 
-    def close(self) -> None:
-        """Give up the questions under way."""
-        for _, task in self._verdicts.values():
+    async def close(self) -> None:
+        """Give up the questions under way; returns when they have ended."""
+        tasks = list(self._verdicts.values())
+        self._verdicts.clear()
+        for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def refused(self, endpoint: Endpoint, status: int, ask: Callable[[], Awaitable[Tunnel]]) -> bool:
         """Say whether the proxy has refused the credentials.
@@ -74,7 +86,7 @@ class Doubts:
             status: Of the doubtful response, 401 or 407.
             ask: Asks it for a tunnel.
         """
-        tunnel = await self._answer(endpoint, ask)
+        tunnel = await self._answer(endpoint, ask, _hold_credentials)
         if tunnel.answer in {_UNAUTHORISED, _PROXY_AUTHENTICATION}:
             return True
         # A proxy that makes no tunnels, or can't be asked any more, proves nothing: each is what it says.
@@ -88,19 +100,42 @@ class Doubts:
             endpoint: The proxy.
             ask: Asks it for a tunnel to `ITSELF`.
         """
-        return not (await self._answer(endpoint, ask)).lifeless
+        return not (await self._answer(endpoint, ask, _hold_life)).lifeless
 
-    async def _answer(self, endpoint: Endpoint, ask: Callable[[], Awaitable[Tunnel]]) -> Tunnel:
-        now = self._clock()
-        asked, task = self._verdicts.get(endpoint, (0.0, None))
-        if task is None or now - asked >= REMEMBERED_S:
+    async def _answer(
+        self, endpoint: Endpoint, ask: Callable[[], Awaitable[Tunnel]], hold_s: Callable[[Tunnel], float]
+    ) -> Tunnel:
+        task = self._verdicts.get(endpoint)
+        if task is None or self._is_stale(task, hold_s):
             self._verdicts.pop(endpoint, None)
             while len(self._verdicts) >= MAX_ENDPOINTS:
                 del self._verdicts[next(iter(self._verdicts))]
             # In a context of its own: the run that asked first may end before the others have their answer.
-            task = asyncio.get_running_loop().create_task(_safely(ask), context=contextvars.Context())
-            self._verdicts[endpoint] = (now, task)
-        return await asyncio.shield(task)
+            task = asyncio.get_running_loop().create_task(self._ask(ask), context=contextvars.Context())
+            self._verdicts[endpoint] = task
+        return (await asyncio.shield(task)).tunnel
+
+    def _is_stale(self, task: asyncio.Task[_Answer], hold_s: Callable[[Tunnel], float]) -> bool:
+        if not task.done() or task.cancelled():
+            return task.cancelled()
+        answer = task.result()
+        return self._clock() - answer.came >= hold_s(answer.tunnel)
+
+    async def _ask(self, ask: Callable[[], Awaitable[Tunnel]]) -> _Answer:
+        return _Answer(await _safely(ask), self._clock())
+
+
+class _Answer(NamedTuple):
+    tunnel: Tunnel
+    came: float
+
+
+def _hold_credentials(_: Tunnel) -> float:
+    return REMEMBERED_S
+
+
+def _hold_life(tunnel: Tunnel) -> float:
+    return LIFELESS_S if tunnel.lifeless else LIVES_S
 
 
 async def _safely(ask: Callable[[], Awaitable[Tunnel]]) -> Tunnel:

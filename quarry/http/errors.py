@@ -37,6 +37,7 @@ class FetchError(QuarryError):
         tries: How often it was tried.
         lasting: Nothing but another proxy, or its configuration, can help; it is not tried again.
         unheard: A timeout that may be the proxy's: nothing came back through it.
+        target_refused: Kind ``proxy``, but only this target is refused: the endpoint's health is left alone.
     """
 
     code = "fetch"
@@ -50,10 +51,12 @@ class FetchError(QuarryError):
         tries: int = 1,
         lasting: bool = False,
         unheard: bool = False,
+        target_refused: bool = False,
     ) -> None:
         super().__init__(message, retryable=not lasting and (kind in CONNECTION_KINDS or kind == "timeout"))
         self.lasting = lasting
         self.unheard = unheard
+        self.target_refused = target_refused
         self.kind: FetchErrorKind = kind
         self.url = url
         self.tries = tries

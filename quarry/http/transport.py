@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from quarry.types.proxy import Endpoint
 
 
@@ -25,6 +27,7 @@ class Exchange:
         impersonate: Browser whose TLS, HTTP/2 and default headers are imitated, or None.
         verify: Check certificates; a path names the file of accepted authorities.
         cookies: Netscape cookie lines that apply.
+        on_silent_end: Called where it is cancelled before anything at all has come back.
     """
 
     method: str
@@ -38,6 +41,7 @@ class Exchange:
     impersonate: str | None = None
     verify: bool | str = True
     cookies: list[str] = field(default_factory=list)
+    on_silent_end: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,13 +70,15 @@ class Tunnel:
     Attributes:
         stood: Whether the target was reached.
         answer: Status of an http or https proxy that refused; 0 where there was none.
-        by_proxy: Whether it failed by the proxy's fault.
+        by_proxy: Whether it failed by the proxy's word or fault, and not the target's.
+        target_refused: Whether the proxy refuses this very target, which is no fault.
         lifeless: Whether it failed without any reaction of the proxy.
     """
 
     stood: bool
     answer: int = 0
     by_proxy: bool = False
+    target_refused: bool = False
     lifeless: bool = False
 
 
@@ -84,7 +90,8 @@ class Transport(Protocol):
 
         Raises:
             FetchError: No usable response; its message names neither proxy password nor URL. Kind ``proxy``
-                is the proxy's fault, any other is not; of one that is ``unheard`` `lives` decides (PROXY-18).
+                is the proxy's fault unless ``target_refused``, any other is not; of one that is ``unheard``
+                `lives` decides (PROXY-18).
         """
 
     async def try_tunnel(self, proxy: Endpoint, url: str, *, verify: bool | str = True) -> Tunnel:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from quarry.types.proxy import Endpoint
 
 MAX_QUESTIONS = 8
-"""Endpoints that a run asks for a sign of life; what is not asked about counts as the target's."""
+"""Endpoints that a run asks for a sign of life; what is not asked about stays unheard."""
 
 
 class ProxyUse:
@@ -43,7 +43,9 @@ class ProxyUse:
         self._figures.setdefault(endpoint, _Figures()).failed += requests
 
     def unheard(self, endpoint: Endpoint, *, verify: bool | str = True) -> None:
-        """Note a request that timed out with nothing come back; `settle` finds out whose fault that was.
+        """Note a request that ended without an answer of any kind; `settle` finds out whose fault that was.
+
+        Until then, and where it can't be asked, it is reported as ``unheard``: a doubt, no failure.
 
         Args:
             endpoint: The proxy.
@@ -58,13 +60,15 @@ class ProxyUse:
         Args:
             transport: Gives the process's HTTP transport; called only where there is something to ask.
         """
-        noted, self._unheard = self._unheard, {}
 
         async def ask(endpoint: Endpoint, unheard: _Unheard) -> None:
-            if not await transport().lives(endpoint, verify=unheard.verify):
+            lives = await transport().lives(endpoint, verify=unheard.verify)
+            del self._unheard[endpoint]  # not sooner: what is given up half-way stays in doubt
+            if not lives:
                 self.failed(endpoint, unheard.requests)
 
-        await asyncio.gather(*(ask(*entry) for entry in islice(noted.items(), MAX_QUESTIONS)))
+        asked = list(islice(self._unheard.items(), MAX_QUESTIONS))
+        await asyncio.gather(*(ask(*entry) for entry in asked))
 
     def report(self) -> list[dict[str, Any]]:
         """Give ``proxy_use`` of a ``run_result``: an entry an endpoint, without passwords."""
@@ -73,6 +77,7 @@ class ProxyUse:
                 **endpoint.public(),
                 "ok": figures.ok,
                 "failed": figures.failed,
+                "unheard": self._unheard[endpoint].requests if endpoint in self._unheard else 0,
                 "latency_ms": round(figures.latency_ms),
             }
             for endpoint, figures in self._figures.items()

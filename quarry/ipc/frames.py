@@ -75,8 +75,8 @@ class RunResultFrame(
     """End of a run: ``outcome`` {status completed|error|crash, message, error_type, stack}.
 
     ``proxy_use`` says what the run found out about the endpoints that it was given: an entry each, in the
-    order in which it got them, {protocol, host, port, [username], ok, failed, latency_ms}. Entries that make
-    no sense are dropped when the frame is read.
+    order in which it got them, {protocol, host, port, [username], ok, failed, unheard, latency_ms}. Entries
+    that make no sense are dropped when the frame is read.
     """
 
     outcome: dict[str, Any]

@@ -8,7 +8,7 @@ from quarry.types.proxy import PROTOCOLS
 
 _MAX_PORT = 65_535
 _MAX_COUNT = 2**53 - 1
-_COUNTS = ("ok", "failed", "latency_ms")
+_COUNTS = ("ok", "failed", "unheard", "latency_ms")
 
 
 def sensible_use(value: Any) -> list[dict[str, Any]] | None:
@@ -18,7 +18,7 @@ def sensible_use(value: Any) -> list[dict[str, Any]] | None:
         value: As it was decoded; anything at all.
 
     Returns:
-        protocol, host, port, [username], ok, failed, latency_ms of each, in order; None where it is no list.
+        protocol, host, port, [username], ok, failed, unheard, latency_ms of each, in order; None where it is no list.
     """
     if not isinstance(value, list):
         return None

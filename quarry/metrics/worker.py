@@ -25,6 +25,7 @@ DELIVERIES = (
     "retry_ok",
     "retry_lost",
     "given_up",
+    "handed_back",
     "not_claimed_busy",
     "not_claimed_gone",
     "crawl_gone",

@@ -116,12 +116,18 @@ class RunProxy:
         self._circumstances = circumstances
         self._choices: list[Choice] = []
         self._given_up: set[int] = set()
+        self._told: dict[int, int] = {}
         self._log = structlog.get_logger("quarry.proxy").bind(pool=pool.name)
 
     @property
     def endpoint(self) -> Endpoint:
         """The one in use."""
         return self.pool.endpoints[self._choices[-1].index]
+
+    @property
+    def reason(self) -> str:
+        """Why it is the one in use (`Choice.reason`)."""
+        return self._choices[-1].reason
 
     async def choose(self) -> Endpoint:
         """Take an endpoint that the run has not given up, if there is one.
@@ -158,6 +164,8 @@ class RunProxy:
         if reason == BANNED and domain is not None:
             await self._report(given_up, banned=domain)
         else:
+            # The request that made the script ask is told again when the run ends: it is one failure.
+            self._told[given_up.index] = self._told.get(given_up.index, 0) + 1
             await self._report(given_up, failed=1)
         return await self.choose()
 
@@ -173,13 +181,24 @@ class RunProxy:
             for at, choice in last.items():
                 use = used.get(self.pool.endpoints[at].identity)
                 if use is not None:
-                    await self._report(
-                        choice, ok=use["ok"], failed=use["failed"], latency_ms=use["latency_ms"]
-                    )
+                    await self._report_use(choice, use)
                 elif choice.trial:
                     await self._report(choice)
         except QuarryError as error:
             self._log.warning("proxy.report_lost", error=error.message)
+
+    async def _report_use(self, choice: Choice, use: Mapping[str, Any]) -> None:
+        pool, watcher = self.pool, self._rotation.watcher
+        ok, failed, latency_ms = use["ok"], use["failed"], use["latency_ms"]
+        name = pool.endpoints[choice.index].identity
+        watcher.reported(pool.name, name, ok=ok, failed=failed, latency_ms=latency_ms)
+        failed = max(0, failed - self._told.get(choice.index, 0))
+        if choice.trial and not ok and use.get("unheard"):
+            failed = max(failed, 1)  # heard nothing: no reason to send the next run there
+        if failed or choice.trial:
+            await self._report(choice, ok=ok, failed=failed, latency_ms=latency_ms)
+        else:
+            await self._rotation.reports.add(pool, choice.index, ok=ok, latency_ms=latency_ms)
 
     async def _report(
         self, choice: Choice, *, ok: int = 0, failed: int = 0, latency_ms: int = 0, banned: str | None = None
@@ -195,11 +214,7 @@ class RunProxy:
             dice=rotation.throw(),
         )
         name = self.pool.endpoints[choice.index].identity
-        rotation.watcher.reported(self.pool.name, name, ok=ok, failed=failed, latency_ms=latency_ms)
-        if not (failed or banned or choice.trial):
-            await rotation.reports.add(self.pool, choice.index, ok=ok, latency_ms=latency_ms)
-            return
-        verdict = await rotation.reports.send(self.pool, report)
+        verdict = await rotation.store.report(self.pool, report)
         if verdict.rested:
             rotation.watcher.rested(self.pool.name, name)
             self._log.warning(

@@ -63,4 +63,5 @@ class MemoryRecency:
         state = self._states.get((pool.name, pool.digest))
         if state is None:
             state = self._states[pool.name, pool.digest] = PoolState(pool)
+        state.pool = pool  # passwords and health are in no digest, and may change
         return state

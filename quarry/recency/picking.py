@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 
     from quarry.types.rotation import Ask
 
-TRIES, STEPS = 8, 256
-"""Throws of the dice, and neighbours after them, that are looked at while candidates are unusable."""
+TRIES, STEPS, LEAST_BAD = 8, 256, 16
+"""Throws of the dice, and neighbours after them, that are looked at while candidates are unusable; how many
+are thrown for where all rest."""
 
 _DICE = 2**32
 _REASONS = (None, "given_up", "banned")
@@ -39,6 +40,8 @@ class Picking:
     is_banned: Callable[[int], bool]
     following: int
     ask: Ask
+    turn: int | None = field(init=False, default=None)
+    """In the order ``next``: whose turn it is, usable or not."""
     _dice: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -47,6 +50,7 @@ class Picking:
 
     def pick(self) -> tuple[int, str]:
         """Give a position and the reason; there always is one."""
+        self.turn = self._find_turn() if self.ask.order == "next" else None
         for pardon, reason in enumerate(_REASONS):
             at = self._free(pardon)
             if at is not None:
@@ -54,9 +58,9 @@ class Picking:
             for at in self.least_recent()[:STEPS]:
                 if self.is_usable(at, pardon):
                     return at, reason or "least_recent"
-        resting = self.resting()[:STEPS]
-        usable = [at for at in resting if self.is_usable(at, 0)]
-        return [*usable, *resting, 0][0], "resting"
+        resting = self.resting()[:LEAST_BAD]
+        usable = [at for at in resting if self.is_usable(at, 0)] or resting
+        return usable[self._throw(len(usable))] if usable else 0, "resting"
 
     def is_usable(self, at: int, pardon: int) -> bool:
         """Judge a candidate.
@@ -71,19 +75,30 @@ class Picking:
         free = self.size - len(self.out)
         if not free:
             return None
-        first = self.following - bisect_left(self.out, self.following)
-        if self.ask.order == "random":
-            for _ in range(TRIES):
-                first = self._dice * free // _DICE
-                self._dice = (self._dice * 1664525 + 1013904223) % _DICE
-                at = self._nth_free(first)
-                if self.is_usable(at, pardon):
-                    return at
-        for step in range(min(free, STEPS)):
+        if self.turn is not None and self.is_usable(self.turn, pardon):
+            return self.turn
+        first = 0
+        for _ in range(TRIES):
+            first = self._throw(free)
+            at = self._nth_free(first)
+            if self.is_usable(at, pardon):
+                return at
+        for step in range(1, min(free, STEPS)):
             at = self._nth_free((first + step) % free)
             if self.is_usable(at, pardon):
                 return at
         return None
+
+    def _find_turn(self) -> int | None:
+        free = self.size - len(self.out)
+        if not free:
+            return None
+        return self._nth_free((self.following - bisect_left(self.out, self.following)) % free)
+
+    def _throw(self, count: int) -> int:
+        thrown = self._dice * count // _DICE
+        self._dice = (self._dice * 1664525 + 1013904223) % _DICE
+        return thrown
 
     def _nth_free(self, k: int) -> int:
         """Give the k-th position, from 0, that is not left out: the j-th left out, e, has e - j before it."""

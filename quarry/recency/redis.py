@@ -90,19 +90,15 @@ class RedisRecency:
             RedisRefusedError: Redis answered with an error.
         """
         keys: Sequence[str | bytes] = self._keys(pool)
+        trial_ms = pool.health.trial_ms if pool.health.enabled else 0
         if ask.sticky is not None:
             keys = [*keys, _sticky_key(pool, ask.sticky)]
         at, number, reason, trial = await self._step(
             "choose",
             keys,
             (
-                len(pool.endpoints),
-                ask.order,
-                ask.window,
-                ask.sticky_ttl_ms,
-                pool.health.trial_ms,
                 ask.domain or "",
-                ask.dice,
+                f"{len(pool.endpoints)} {ask.window} {ask.sticky_ttl_ms} {trial_ms} {ask.dice} {ask.order}",
                 *ask.exclude,
             ),
         )

@@ -39,6 +39,10 @@ class Entry:
     trial: int = 0
     failures: list[int] = field(default_factory=list, kw_only=True)
 
+    def heal(self) -> None:
+        """Forget rests and trials."""
+        self.state, self.rests, self.trial = HEALTHY, 0, 0
+
 
 class PoolState:
     """One pool's state.
@@ -80,11 +84,11 @@ class PoolState:
 
     def choose(self, ask: Ask, now_ms: int) -> Choice:
         """Exclude, pick and mark."""
-        for at in sorted((at for at, until in self.rests.items() if until <= now_ms), key=self._rest_order)[
-            :_PROMOTED
-        ]:
+        health = self.pool.health
+        over = [at for at, until in self.rests.items() if until <= now_ms or not health.enabled]
+        for at in sorted(over, key=self._rest_order)[:_PROMOTED]:
             self.entries[at].state = DUE
-            self._come_back(at, ask.window)
+            self._come_back(at)
         fallen = self._by_number.get(self.choices - ask.window) if ask.window else None
         if fallen is not None:
             self._include(fallen)
@@ -102,9 +106,9 @@ class PoolState:
             at, reason = kept, "sticky"
         else:
             at, reason = picking.pick()
-            if ask.order == "next":
-                self.following = (at + 1) % len(self.pool.endpoints)
-        trial = self._mark(at, ask, now_ms)
+            if picking.turn is not None:
+                self.following = (picking.turn + 1) % len(self.pool.endpoints)
+        trial = self._mark(at, ask, now_ms, reason)
         return Choice(index=at, number=self.choices, reason=reason, trial=trial)
 
     def report(self, report: ProxyReport, now_ms: int) -> Verdict:
@@ -115,6 +119,9 @@ class PoolState:
         entry.latency_ms += report.latency_ms
         health = self.pool.health
         rested = health.enabled and self._judge(entry, report, now_ms)
+        if not health.enabled and entry.state != HEALTHY:
+            entry.heal()
+            self._come_back(report.index)
         banned = None
         if health.enabled and report.banned is not None:
             banned = self._ban(report.index, report.banned, now_ms, report.dice)
@@ -168,16 +175,20 @@ class PoolState:
         return at if until > now_ms and at not in self.rests else None
 
     def _is_banned(self, at: int, domain: str | None, now_ms: int) -> bool:
+        if not self.pool.health.enabled:
+            return False
         return domain is not None and self.bans.get((at, domain), (0, 0))[0] > now_ms
 
-    def _mark(self, at: int, ask: Ask, now_ms: int) -> bool:
+    def _mark(self, at: int, ask: Ask, now_ms: int, reason: str) -> bool:
         self.choices += 1
         entry = self.entries.setdefault(at, Entry())
         self._by_number.pop(entry.last, None)
         entry.chosen, entry.last, entry.last_ms = entry.chosen + 1, self.choices, now_ms
-        trial = entry.state == DUE
+        if not self.pool.health.enabled:
+            entry.heal()
+        trial = entry.state == DUE or (entry.state != HEALTHY and reason != "resting")
         if trial:
-            entry.state, entry.trial = TRIAL, self.choices
+            entry.state, entry.trial = TRIAL, entry.trial or self.choices
             self.rests[at] = now_ms + self.pool.health.trial_ms
             self._exclude(at)
         elif entry.state == HEALTHY:
@@ -190,13 +201,15 @@ class PoolState:
 
     def _judge(self, entry: Entry, report: ProxyReport, now_ms: int) -> bool:
         health, at = self.pool.health, report.index
-        if entry.state == TRIAL and entry.trial == report.number:
+        if entry.trial and report.number >= entry.trial:
             if report.failed:
                 self._rest(entry, at, now_ms, report.dice)
                 return True
-            entry.state = HEALTHY if report.ok else DUE
-            entry.rests = 0 if report.ok else entry.rests
-            self._come_back(at, self.pool.recency_window if self._windowed else 0)
+            if report.ok:
+                entry.heal()
+            else:
+                entry.state = DUE
+            self._come_back(at)
         elif entry.state == HEALTHY and report.failed:
             recent = [moment for moment in entry.failures if moment > now_ms - health.window_ms]
             entry.failures = recent + [now_ms] * min(report.failed, health.failures)
@@ -209,7 +222,7 @@ class PoolState:
         self.rests[at] = now_ms + rest_pause_ms(self.pool.health, entry.rests, dice)
         self._by_number.pop(entry.last, None)
         self._exclude(at)
-        entry.state, entry.rests, entry.failures = RESTING, entry.rests + 1, []
+        entry.state, entry.rests, entry.trial, entry.failures = RESTING, entry.rests + 1, 0, []
 
     def _ban(self, at: int, domain: str, now_ms: int, dice: int) -> int:
         health = self.pool.health
@@ -221,12 +234,12 @@ class PoolState:
             self.bans[at, domain] = (until, level)
         return until
 
-    def _come_back(self, at: int, window: int) -> None:
-        entry = self.entries[at]
-        del self.rests[at]
+    def _come_back(self, at: int) -> None:
+        entry, window = self.entries[at], self.pool.recency_window if self._windowed else 0
+        self.rests.pop(at, None)
         if entry.last:
             self._by_number[entry.last] = at
-        if not window or entry.last <= self.choices - window:
+        if not window or not entry.last or entry.last <= self.choices - window:
             self._include(at)
 
     def _exclude(self, at: int) -> None:

@@ -16,6 +16,8 @@ from quarry.runtime.redact import redact_urls
 from quarry.types import Outcome, OutcomeStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from quarry.ipc import RunResultFrame
     from quarry.types import Event
 
@@ -42,6 +44,7 @@ class Ending:
         could_not_start: Why no executor could be started.
         lost_process: Serving mode: why the process ended before the run's ``run_result`` came; whatever it
             had said of the run does not count then.
+        redact: Strikes secrets out of a text.
     """
 
     ingestion_fault: Exception | None = None
@@ -54,21 +57,22 @@ class Ending:
     stderr_line: str = ""
     could_not_start: Exception | None = None
     lost_process: str | None = None
+    redact: Callable[[str], str] = redact_urls
 
 
 def decide(ending: Ending) -> Outcome:
     """Decide the outcome of a run."""
     if ending.could_not_start is not None:
-        return _of_fault(ending.could_not_start, OutcomeStatus.EXECUTOR_CRASH)
+        return _of_fault(ending.could_not_start, OutcomeStatus.EXECUTOR_CRASH, ending)
     if ending.ingestion_fault is not None:
-        return _of_fault(ending.ingestion_fault, OutcomeStatus.POLICY_FAILURE)
+        return _of_fault(ending.ingestion_fault, OutcomeStatus.POLICY_FAILURE, ending)
     if ending.flush_fault is not None:
-        return _of_fault(ending.flush_fault, OutcomeStatus.POLICY_FAILURE)
+        return _of_fault(ending.flush_fault, OutcomeStatus.POLICY_FAILURE, ending)
     if ending.lost_process is not None:
         return _of_stop(ending) if ending.stopped else _crash(ending.lost_process, ending)
     code = _code(ending)
     if code == COMPLETED and ending.terminal is not None and ending.terminal.type == "run_complete":
-        return _success(ending.terminal)
+        return _success(ending.terminal, ending)
     if ending.stopped is not None:
         return _of_stop(ending)
     if code == COMPLETED and ending.terminal is None:
@@ -85,7 +89,7 @@ def _code(ending: Ending) -> int | None:
     return _STATUS_CODES.get(ending.result.outcome["status"], CRASH)
 
 
-def _of_fault(fault: Exception, otherwise: OutcomeStatus) -> Outcome:
+def _of_fault(fault: Exception, otherwise: OutcomeStatus, ending: Ending) -> Outcome:
     code = getattr(fault, "code", "")
     status = otherwise
     if isinstance(fault, VersionMismatchError):
@@ -96,19 +100,19 @@ def _of_fault(fault: Exception, otherwise: OutcomeStatus) -> Outcome:
         code = f"storage_{fault.kind}"
     return Outcome(
         status=status,
-        message=_one_line(str(fault) or type(fault).__name__),
+        message=_one_line(str(fault) or type(fault).__name__, ending),
         error_type=code or type(fault).__name__,
     )
 
 
-def _success(terminal: Event) -> Outcome:
+def _success(terminal: Event, ending: Ending) -> Outcome:
     summary = terminal.payload.get("summary")
     for place in (terminal.payload, summary if isinstance(summary, dict) else {}):
         if place.get("skipped") is True:
             reason = place.get("reason")
             return Outcome(
                 status=OutcomeStatus.SUCCESS,
-                message=_one_line(reason) if isinstance(reason, str) else "",
+                message=_one_line(reason, ending) if isinstance(reason, str) else "",
                 reason="skipped",
             )
     return Outcome(status=OutcomeStatus.SUCCESS)
@@ -130,7 +134,7 @@ def _script_error(ending: Ending) -> Outcome:
         stack = event.payload.get("stack")
         return Outcome(
             status=OutcomeStatus.SCRIPT_ERROR,
-            message=_one_line(event.payload["message"]),
+            message=_one_line(event.payload["message"], ending),
             error_type=event.payload["error_type"],
             stack=stack if isinstance(stack, str) else said.get("stack"),
         )
@@ -139,7 +143,7 @@ def _script_error(ending: Ending) -> Outcome:
     detail = said.get("message") or ending.stderr_line
     return Outcome(
         status=OutcomeStatus.SCRIPT_ERROR,
-        message=_one_line(f"the executor {how} {what}{f': {detail}' if detail else ''}"),
+        message=_one_line(f"the executor {how} {what}{f': {detail}' if detail else ''}", ending),
         error_type=said.get("error_type") or "script_error",
         stack=said.get("stack"),
     )
@@ -155,7 +159,7 @@ def _of_crash(ending: Ending, code: int | None) -> Outcome:
         return Outcome(
             status=OutcomeStatus.EXECUTOR_CRASH,
             message=_one_line(
-                f"the executor refused its arguments or its input{f': {detail}' if detail else ''}"
+                f"the executor refused its arguments or its input{f': {detail}' if detail else ''}", ending
             ),
             error_type="bad_input",
         )
@@ -170,7 +174,7 @@ def _crash(message: str, ending: Ending, *, prefer_said: bool = True) -> Outcome
         message = f"{message}; its last words: {ending.stderr_line}"
     return Outcome(
         status=OutcomeStatus.EXECUTOR_CRASH,
-        message=_one_line(message),
+        message=_one_line(message, ending),
         error_type=(said.get("error_type") if prefer_said else None) or "executor_crash",
         stack=said.get("stack") if prefer_said else None,
     )
@@ -189,7 +193,7 @@ def signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _one_line(text: str) -> str:
-    # Before the cut, which could leave half of a user info that nothing finds any more.
-    line = " ".join(redact_urls(text).split())
+def _one_line(text: str, ending: Ending) -> str:
+    # Before the cut, which could leave half of a secret that nothing finds any more.
+    line = " ".join(ending.redact(text).split())
     return line if len(line) <= _MAX_MESSAGE else line[: _MAX_MESSAGE - 1] + "…"

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from quarry.runtime.hidden_text import HiddenText
+from quarry.types.proxy import PROTOCOLS
 from quarry.types.secret import HIDDEN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from quarry.types import Outcome, Secret
     from quarry.types.proxy import Endpoint
@@ -20,19 +21,15 @@ ELLIPSIS = "…"
 """Stands where executors cut a text off."""
 
 _NO_WORDS = frozenset({"status", "level"})
-_SECRETS = frozenset({"password", "pass", "secret"})
 _USER_INFO = re.compile(r"(?<=://)[^\s/?#'\"<>]+@")
+_ADDRESS = re.compile(r"(?:\[[0-9a-f:.]{1,45}\]|[a-z0-9._-]{1,255}):\d{1,5}(?!\d)")
+_SCHEMES = tuple(f"{protocol}://" for protocol in PROTOCOLS)
+_PASSWORD_CHARS = 4
+"""A shorter password stands in other texts by chance: it is struck out behind its username only."""
 _NAME = r"[^\s=&#?'\"<>]{0,64}"
 """Bounded: a long name that is tried at each of its letters would take the square of its length."""
 _TELLING = r"(?:pass(?:word|wd)|secret|token|signature|credential|api_?key|access_?key)"
 _PARAMETER = re.compile(rf"([?&]{_NAME}{_TELLING}{_NAME}=)[^\s&#'\"<>]+", re.IGNORECASE)
-
-
-def redact_proxy(proxy: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Give a proxy as it may be shown: without its password."""
-    if proxy is None:
-        return None
-    return {key: value for key, value in proxy.items() if key.lower() not in _SECRETS}
 
 
 class Redactor:
@@ -44,20 +41,26 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[Secret] = ()) -> None:
         self._hidden: dict[str, HiddenText] = {}
+        self._identities: frozenset[str] = frozenset()
         for secret in secrets:
             self._learn(secret.reveal())
 
     def learn_endpoint(self, endpoint: Endpoint | None) -> None:
-        """Know an endpoint's password from now on."""
+        """Know from now on an endpoint's password, which is struck out, and its identity, which stays."""
         if endpoint is None or endpoint.password is None:
             return
+        # Never changed in place: the thread that stores reads it meanwhile.
+        self._identities |= {endpoint.identity}
         password = endpoint.password.reveal()
-        self._learn(password)
-        self._learn(f"{endpoint.username}:{password}")
+        if len(password) >= _PASSWORD_CHARS:
+            self._learn(password)
+        if password:
+            self._learn(f"{endpoint.username}:{password}")
 
     def learn_all(self, other: Redactor) -> None:
         """Know from now on what another one knows."""
         self._hidden = {**self._hidden, **other._hidden}
+        self._identities |= other._identities
 
     def text(self, text: str, *, cut: bool = False) -> str:
         """Give a text without the run's secrets, nor those of URLs in it.
@@ -75,7 +78,7 @@ class Redactor:
                 text = f"{ELLIPSIS * start}{inner}{ELLIPSIS * end}"
             elif cut:
                 text = hidden.strike_ends(text, start=True, end=False)
-        return redact_urls(text)
+        return redact_urls(text, self._identities)
 
     def words(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Give what was said, as an event or a result has it, without them; status and level are no words."""
@@ -101,13 +104,27 @@ class Redactor:
 
     def _learn(self, value: str) -> None:
         if value and value not in self._hidden:
-            # Never changed in place: the thread that stores reads it meanwhile.
+            # As above.
             self._hidden = {**self._hidden, value: HiddenText(value)}
 
 
-def redact_urls(text: str) -> str:
+def redact_urls(text: str, identities: Collection[str] = ()) -> str:
     """Give a text without the secrets of the URLs in it.
 
     Those are the user info, all of it (a lone user may be a token), and query parameters whose names say so.
+
+    Args:
+        text: The text.
+        identities: Of endpoints; their users are known to be no tokens.
     """
-    return _PARAMETER.sub(rf"\1{HIDDEN}", _USER_INFO.sub(f"{HIDDEN}@", text))
+
+    def user_info(match: re.Match[str]) -> str:
+        address = _ADDRESS.match(text, match.end()) if identities else None
+        if address is not None:
+            for scheme in _SCHEMES:
+                known = f"{scheme}{match[0]}{address[0]}" in identities
+                if known and text.endswith(scheme, 0, match.start()):
+                    return match[0]
+        return f"{HIDDEN}@"
+
+    return _PARAMETER.sub(rf"\1{HIDDEN}", _USER_INFO.sub(user_info, text))

@@ -30,7 +30,8 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
         duration_ms: Between the two, by a clock that is never set.
         pid: Of the executor process.
         peak_rss_bytes: Largest resident size of a single-shot executor.
-        proxy_used: As the executor reported it, without password.
+        proxy_used: Protocol, host, port and username, as the executor reported them; None where the run was
+            given no such endpoint.
         proxy_use: What the run found out about the endpoints that it was given, in order.
     """
 

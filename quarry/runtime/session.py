@@ -20,7 +20,8 @@ from quarry.ipc import ArtifactChunk, FileWrite, Frame, ProxyFrame, RunResultFra
 from quarry.runtime.ingest import Ingest
 from quarry.runtime.job_secrets import conceal
 from quarry.runtime.outcome import Ending, decide
-from quarry.runtime.redact import Redactor, redact_proxy
+from quarry.runtime.proxy_used import GivenEndpoints
+from quarry.runtime.redact import Redactor
 from quarry.runtime.report import RunReport
 from quarry.runtime.spec import wire_proxy
 from quarry.runtime.stopping import CANCELLED
@@ -86,7 +87,7 @@ class RunSession:
         self._on_enqueue = on_enqueue
         self._on_rotate = on_rotate
         self.redactor = Redactor(spec.secrets.values())
-        self.redactor.learn_endpoint(spec.proxy)
+        self._endpoints = GivenEndpoints(self.redactor, spec.proxy)
         self._threads = threads
         self._log = logger.bind(run_id=spec.identity.run_id, attempt=spec.identity.attempt)
         self._ingest = Ingest(spec.identity)
@@ -186,6 +187,7 @@ class RunSession:
                 stderr_line=last_line(said),
                 could_not_start=could_not_start,
                 lost_process=lost_process,
+                redact=redactor.text,
             )
         )
         if self._ingest.after_terminal:
@@ -205,8 +207,8 @@ class RunSession:
             duration_ms=round((time.monotonic() - self._started) * 1000),
             pid=pid,
             peak_rss_bytes=peak_rss_bytes,
-            proxy_used=redact_proxy(result.proxy_used if result is not None else None),
-            proxy_use=(result.proxy_use or []) if result is not None else [],
+            proxy_used=None if result is None else self._endpoints.used(result.proxy_used),
+            proxy_use=[] if result is None else self._endpoints.uses(result.proxy_use or []),
         )
 
     def _judge(self, frames: Sequence[Frame]) -> tuple[Work, list[Event]]:
@@ -289,7 +291,7 @@ class RunSession:
             except Exception as error:  # noqa: BLE001  raised by report(), once the executor has ended
                 self._escaping = error
                 return False
-            self.redactor.learn_endpoint(endpoint)
+            self._endpoints.add(endpoint)
             answers.append(ProxyFrame(run_id=event.run_id, proxy=wire_proxy(endpoint)))
         return True
 

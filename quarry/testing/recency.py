@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from quarry.types.proxy import Endpoint, Health, ProxyPool, Sticky
@@ -205,6 +206,67 @@ class RecencyStoreSuite:
             await _fail(store, pool, 0)
             choice = await store.choose(pool, Ask(order="next"))
             assert (choice.index, choice.reason, choice.trial) == (1, "resting", False)
+
+        self.run(body)
+
+    def test_all_resting_spreads_the_load(self) -> None:
+        """A pool behind one outage must not fall upon one address."""
+
+        async def body(store: RecencyStore, _: list[int]) -> None:
+            pool = make_pool(5, health=Health(failures=1))
+            for at in range(5):
+                await _fail(store, pool, at)
+            asks = [Ask(order="next", dice=at * 2654435761 % 2**32) for at in range(100)]
+            counts = Counter([(await store.choose(pool, ask)).index for ask in asks])
+            assert min(counts.values()) > 5  # noqa: PLR2004
+
+        self.run(body)
+
+    def test_a_trial_is_decided_however_late_its_report_comes(self) -> None:
+        """Runs that take longer than a trial bring the endpoint back all the same."""
+
+        async def body(store: RecencyStore, clock: list[int]) -> None:
+            pool = make_pool(1, health=Health(failures=1, rest_ms=100, trial_ms=100))
+            await _fail(store, pool, 0)
+            clock[0] += 100
+            first = await _trial(store, pool)
+            for _ in range(3):
+                clock[0] += 100
+                assert (await _trial(store, pool)).number > first.number
+            late = ProxyReport(index=0, number=first.number, ok=1)
+            assert (await store.report(pool, late)).state == "healthy"
+            assert await _next(store, pool) == (0, "free", False)
+
+        self.run(body)
+
+    def test_health_that_is_turned_off_lets_everything_back(self) -> None:
+        """At once: its user does so because endpoints rest that should not."""
+
+        async def body(store: RecencyStore, _: list[int]) -> None:
+            pool = make_pool(3, health=Health(failures=1))
+            await _fail(store, pool, 0)
+            await store.report(pool, ProxyReport(index=1, number=0, ok=1, banned="a.example"))
+            off = make_pool(3, health=Health(enabled=False))
+            asks = [Ask(order="next", domain="a.example")] * 6
+            assert sorted([(await store.choose(off, ask)).index for ask in asks]) == [0, 0, 1, 1, 2, 2]
+            assert not (await _fail(store, off, 0)).rested
+
+        self.run(body)
+
+    def test_bans_elsewhere_do_not_bend_round_robin(self) -> None:
+        """A target at which one endpoint is banned takes turns with one at which none is."""
+
+        async def body(store: RecencyStore, _: list[int]) -> None:
+            pool = make_pool(3)
+            counts: dict[str, Counter[int]] = {"x": Counter(), "y": Counter()}
+            await store.report(pool, ProxyReport(index=0, number=0, ok=1, banned="x"))
+            for at in range(300):
+                for domain, counter in counts.items():
+                    ask = Ask(order="next", domain=domain, dice=at * 2654435761 % 2**32)
+                    counter[(await store.choose(pool, ask)).index] += 1
+            assert counts["x"][0] == 0
+            assert min(counts["x"][1], counts["x"][2]) > 100  # noqa: PLR2004
+            assert min(counts["y"].values()) > 80  # noqa: PLR2004
 
         self.run(body)
 

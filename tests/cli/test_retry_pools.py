@@ -33,9 +33,9 @@ def crawled(tmp_path_factory):
     return folder
 
 
-def config(folder, pools, **entry):
+def config(folder, pools, more=None, **entry):
     """Write the configuration: these pools, and a script ``bad``."""
-    made = {"proxies": pools, "scripts": {"bad": {"path": "bad.py", **entry}}}
+    made = {"proxies": pools, "scripts": {"bad": {"path": "bad.py", **entry}}, **(more or {})}
     (folder / "quarry.yaml").write_text(json.dumps(made))
 
 
@@ -53,10 +53,10 @@ def record(folder, crawl):
 
 @pytest.mark.clause("PROXY-24", "RUN-42", "PROXY-21")
 def test_a_retried_job_keeps_its_pool(crawled):
-    """Without a flag, and against one: the record says it, the new crawl's plan lists it."""
-    config(crawled, POOLS)
-    for crawl, flags in (("kept", ()), ("kept-too", ("--proxy-pool", "wide"))):
-        done = call(crawled, "retry", "first", "--run-id", crawl, *flags)
+    """Without a flag, and against the file: the record says it, the new crawl's plan lists it."""
+    for crawl, chosen in (("kept", {}), ("kept-too", {"proxy": "wide"})):
+        config(crawled, POOLS, more=chosen)
+        done = call(crawled, "retry", "first", "--run-id", crawl)
         assert done.document["fanout"]["failed"] == 1, done.err
         again = record(crawled, crawl)
         assert (again.attempt, again.outcome.status) == (2, "script_error")
@@ -66,9 +66,35 @@ def test_a_retried_job_keeps_its_pool(crawled):
             "port": 9,
             "username": "ada",
             "pool": "shop",
+            "reason": "free",
         }
     shown = call(crawled, "inspect", "run", again.run_id, "--format", "table").out
     assert "http://ada@127.0.0.1:9, pool shop" in shown
+
+
+@pytest.mark.clause("PROXY-24")
+@pytest.mark.parametrize(("flag", "pool"), [("wide", "wide"), ("none", None)])
+def test_a_pool_on_the_command_line_beats_that_of_the_last_run(crawled, flag, pool):
+    """Who names one means it; the file's word on the script still stands (below)."""
+    config(crawled, POOLS)
+    done = call(crawled, "retry", "first", "--run-id", f"asked-{flag}", "--proxy-pool", flag)
+    assert done.document["fanout"]["failed"] == 1, done.err
+    assert (record(crawled, f"asked-{flag}").proxy or {}).get("pool") == pool
+
+
+@pytest.mark.clause("PROXY-03", "CLI-25")
+def test_a_script_that_is_named_by_its_path_has_its_entrys_pool(crawled):
+    """A run's record says it, and a dry run before; against the command's pool."""
+    config(crawled, POOLS, proxy="wide")
+    for name in ("bad", "bad.py", str(crawled / "bad.py")):
+        done = call(crawled, "run", name, "--dry-run", "--proxy-pool", "shop")
+        assert done.document["proxy"] == {"pool": "wide", "strategy": "round_robin", "endpoints": 1}
+        shown = call(crawled, "run", name, "--dry-run", "--format", "table").out
+        assert "proxy pool: wide, round_robin, endpoints 1" in shown
+    call(crawled, "run", "bad.py", "--run-id", "by-path", "--proxy-pool", "shop")
+    assert record(crawled, "by-path").proxy["pool"] == "wide"
+    config(crawled, POOLS)
+    assert call(crawled, "run", "bad", "--dry-run").document["proxy"] is None
 
 
 @pytest.mark.clause("PROXY-24")

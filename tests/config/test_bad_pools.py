@@ -17,6 +17,7 @@ NAME = (
 POOL_KEYS = "strategy, endpoints, endpoints_file, endpoints_env, sticky, recency_window, health"
 ENDPOINT_KEYS = "protocol, host, port, username, password"
 URL = "must be a URL such as http://USER:PASSWORD@HOST:PORT"
+LISTED = "is host:port:user:password; write it as http://USER:PASSWORD@HOST:PORT"
 HOST = "must be a name or an address alone, without protocol, port or path; a name in ASCII (xn--…)"
 PAIR = "give both or neither"
 DIFFER = "leave one out: endpoints differ in protocol, host, port or username"
@@ -104,7 +105,7 @@ BAD = {
         "F:3:15: proxies.p.strategy: the variable NOWHERE is not set; set it, or write ${NOWHERE:-default}",
     ),
     # sticky, window
-    "sticky is a text": pool("sticky: domain", f"{P}.sticky: must be a mapping of scope, ttl"),
+    "sticky is a text": pool("sticky: domain", f"{P}.sticky: must be a mapping of scope, ttl, ttl_ms"),
     "sticky scope": pool(
         "sticky: {scope: host}",
         "F:3:14: proxies.p.sticky.scope: must be one of job, domain, origin",
@@ -113,8 +114,12 @@ BAD = {
     "sticky ttl beyond a week": pool(
         "sticky: {ttl: 169h}", "F:3:14: proxies.p.sticky.ttl: must be a duration from 1ms to 168h"
     ),
-    "sticky ttl by another name": pool(
-        "sticky: {ttl_ms: 5}", "F:3:14: proxies.p.sticky.ttl_ms: unknown key; did you mean ttl?"
+    "sticky ttl in milliseconds": pool(
+        "sticky: {ttl_ms: 5s}", "F:3:14: proxies.p.sticky.ttl_ms: must be a whole number from 1 to 604800000"
+    ),
+    "sticky ttl twice": pool(
+        "sticky: {ttl_ms: 5, ttl: 5s}",
+        "F:3:14: proxies.p.sticky.ttl_ms: says what ttl says, in milliseconds; give one of them",
     ),
     "window of 0": pool("recency_window: 0", f"{P}.recency_window: must be a whole number from 1 to 100000"),
     "window below 0": pool(
@@ -213,9 +218,9 @@ BAD = {
         "{protocol: http, host: h, port: 2, username: u}",
         f"F:4:44: proxies.p.endpoints[0].username: needs a password beside it; {PAIR}",
     ),
-    "empty password": item(
-        "{protocol: http, host: h, port: 2, username: u, password: ''}",
-        "F:4:57: proxies.p.endpoints[0].password: must not be empty; a proxy that asks for none has neither"
+    "empty password for SOCKS": item(
+        "{protocol: socks5, host: h, port: 2, username: u, password: ''}",
+        "F:4:59: proxies.p.endpoints[0].password: must not be empty; a proxy that asks for none has neither"
         " username nor password",
     ),
     "password is a mapping": item(
@@ -241,7 +246,13 @@ BAD = {
         f"{{protocol: socks5, host: h, port: 2, username: u, password: {PLANTED * 40}}}",
         "F:4:59: proxies.p.endpoints[0].password: must not be longer than 255 bytes with socks5",
     ),
-    "URL without protocol": item("h:2:u:hunter2", f"{E0}: {URL}"),
+    "URL without protocol": item("u:hunter2@h:2", f"{E0}: {URL}"),
+    "as providers list them": item("h:2:u:hunter2", f"{E0}: {LISTED}"),
+    "as they list them, as a URL": item("http://[::1]:2:u:hunter2:x", f"{E0}: {LISTED}"),
+    "URL with an empty password for SOCKS": item(
+        "socks5://hunter2:@h:2",
+        f"{E0}: the password must not be empty; a proxy that asks for none has neither username nor password",
+    ),
     "URL without port": item(
         "http://u:hunter2@h", f"{E0}: has no port; write it after the host, as in HOST:8080"
     ),
@@ -268,7 +279,7 @@ BAD = {
         "http://u:hunter2%ff@h:2", f"{E0}: the password must be UTF-8 where it is percent-encoded"
     ),
     "URL with a path": item(
-        "http://u:hunter2@h:2/path", f"{E0}: the port must be a whole number from 1 to 65535"
+        "http://u:hunter2@h:2/path?x", f"{E0}: must end after the port: a proxy's URL has no path, ? or #"
     ),
     "URL with a bare IPv6 address": item(
         "http://u:hunter2@::1:2",
@@ -327,7 +338,7 @@ BAD = {
     "lines of a file": lines(
         f"# list\r\n{GOOD}\r\n\r\n  {GOOD}  \r\nh:2:u:hunter2\r\n",
         f"{P}.endpoints_file: line 4 of list.txt: is the same as line 2 of list.txt (http://u@h:1); {DIFFER}",
-        f"{P}.endpoints_file: line 5 of list.txt: {URL}",
+        f"{P}.endpoints_file: line 5 of list.txt: {LISTED}",
     ),
     "file and list have one endpoint": pool(
         "endpoints_file: list.txt",

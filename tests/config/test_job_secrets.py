@@ -13,13 +13,13 @@ from tests.config.pools import PLANTED, read, told
 @pytest.mark.clause("PROXY-22", "PROXY-23")
 def test_secrets_of_the_file_are_hidden(tmp_path):
     """Any text; variables are expanded."""
-    found = read(tmp_path, "secrets:\n  TOKEN: ${T}\n  _key2: |\n    a\n    b\n  n: 007\n", {"T": PLANTED})
+    found = read(tmp_path, "secrets:\n  TOKEN: ${T}\n  _key2: |\n    a\n    b\n  n: 0007\n", {"T": PLANTED})
     assert found.problems == []
     secrets = found.values["secrets"].value
     assert {name: secret.reveal() for name, secret in secrets.items()} == {
         "TOKEN": PLANTED,
         "_key2": "a\nb\n",
-        "n": "007",
+        "n": "0007",
     }
 
 
@@ -51,6 +51,12 @@ NAME = "a name must be letters, digits and _, and not begin with a digit"
             ["F:1:11: secrets: a secret must not be empty; leave it out, or give it"],
         ),
         (
+            "secrets: {a: 007, b: 0007}  # hunter2\n",
+            [
+                "F:1:11: secrets: a secret must have at least 4 characters: a shorter one can't be struck out",
+            ],
+        ),
+        (
             f"secrets: {{a: {'hunter2' * 10000}}}\n",
             ["F:1:11: secrets: a secret must not be longer than 65536 characters"],
         ),
@@ -72,16 +78,25 @@ def test_wrong_secrets_are_told_by_place_alone(tmp_path, text, problems):
 
 @pytest.mark.clause("PROXY-23")
 def test_environment_comes_first():
-    """One that is set to nothing counts as not set; what is no name is never looked up."""
-    secrets = {"A": Secret("file"), "B": Secret("file")}
+    """One that is set to nothing counts as not set; what is no name is never looked up; a short text is none."""
+    secrets = {"A": Secret("file"), "B": Secret("file"), "E": Secret("file")}
     environment = {
-        "QUARRY_SECRET_A": "env",
+        "QUARRY_SECRET_A": "envi",
+        "QUARRY_SECRET_E": "env",
         "QUARRY_SECRET_B": "",
         "QUARRY_SECRET_x y": "v",
         "QUARRY_SECRET_": "v",
     }
-    found = [secret_of(name, environment, secrets) for name in ("A", "B", "C", "x y", "", "a")]
-    assert [secret and secret.reveal() for secret in found] == ["env", "file", None, None, None, None]
+    found = [secret_of(name, environment, secrets) for name in ("A", "B", "C", "x y", "", "a", "E")]
+    assert [secret and secret.reveal() for secret in found] == [
+        "envi",
+        "file",
+        None,
+        None,
+        None,
+        None,
+        None,
+    ]
     assert secret_of("D", {"QUARRY_SECRET_D": "\udcff"}, {}) is None
 
 

@@ -59,6 +59,9 @@ def test_every_representable_object_is_taken_as_it_is(job, ascii_only):
         ('{"\\udc00": 1}', "surrogate"),
         ('{"a": ' + "[" * 250 + "]" * 250 + "}", "levels deep"),
         ("[" * 100_000, "levels deep"),
+        ('{"a": [{"$secret": 5}]}', 'a "$secret" that is no reference'),
+        ('{"$secret": "NAME", "b": 1}', '{"$secret": "NAME"} stands for a secret'),
+        ('{"a": {"$secret": "NO-PE"}}', "must be letters, digits and _, and not begin with a digit"),
         ('{"a": "' + "x" * (8 * 1024 * 1024) + '"}', "larger than"),
     ],
 )
@@ -67,6 +70,13 @@ def test_what_the_wire_could_not_carry_is_refused_with_its_place(text, message):
     with pytest.raises(ValueError) as caught:
         parse_job(text)
     assert message in str(caught.value)
+
+
+@pytest.mark.clause("PROXY-23")
+def test_references_to_secrets_are_taken_as_they_are():
+    """Anywhere; a text or a number with such a word is none."""
+    job = {"a": {"$secret": "KEY_1"}, "b": [{"$secret": "_x"}, "$secret"]}
+    assert parse_job(json.dumps(job)) == job
 
 
 def test_byte_order_mark_is_dropped():

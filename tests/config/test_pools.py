@@ -61,6 +61,7 @@ def test_endpoints_are_urls_and_mappings(tmp_path):
         ("strategy: random, recency_window: 1", "random", None, 1),
         ("strategy: sticky", "sticky", Sticky(scope="job"), 0),
         ("strategy: sticky, sticky: {ttl: 90s}", "sticky", Sticky(scope="job", ttl_ms=90_000), 0),
+        ("strategy: sticky, sticky: {ttl_ms: 1500}", "sticky", Sticky(scope="job", ttl_ms=1500), 0),
         (
             "strategy: sticky, sticky: {scope: origin, ttl: 168h}",
             "sticky",
@@ -190,6 +191,18 @@ def test_of_many_problems_the_first_twenty_are_told(tmp_path):
         "F:1:15: proxies.p.endpoints: has 30 problems; 10 of them are not shown",
         f"F:1:27: proxies.p.endpoints[0]: {URL}",
     ]
+
+
+@pytest.mark.clause("PROXY-01")
+def test_a_password_may_be_empty_where_it_is_given(tmp_path):
+    """A key as the username is how some providers do it; no password at all is a mistake still."""
+    pool = pools(
+        tmp_path,
+        "proxies:\n  p:\n    endpoints:\n      - http://key:@h:1\n"
+        "      - {protocol: https, host: h, port: 2, username: k, password: ''}\n",
+    )["p"]
+    assert [endpoint.username for endpoint in pool.endpoints] == ["key", "k"]
+    assert [endpoint.password for endpoint in pool.endpoints] == [Secret(""), Secret("")]
 
 
 @pytest.mark.clause("PROXY-01")

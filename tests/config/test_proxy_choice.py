@@ -6,6 +6,7 @@ import pytest
 
 from quarry.config.given import Inputs
 from quarry.config.load import load
+from quarry.config.pool_checks import root_problems
 from quarry.config.pool_strategy import with_strategy
 from quarry.types.proxy import Endpoint, ProxyPool, Sticky
 from tests.config.pools import PLANTED
@@ -234,6 +235,40 @@ def test_browser_and_socks_with_a_password_are_refused(loaded):
             " others, or none (scripts.one.proxy)"
         )
     ]
+
+
+INHERITED = (
+    f"c.yaml:8: scripts.b: a browser can't use pool locked: {BROWSER}; what script a enqueues inherits it:"
+    " name a pool of others, or none (scripts.b.proxy)"
+)
+
+
+@pytest.mark.clause("PROXY-04")
+def test_browser_that_could_inherit_socks_with_a_password_is_refused(loaded):
+    """From another script; a pool of its own, or none, mends it."""
+    more = "scripts:\n  a: {path: a.py, proxy: locked}\n  b: {path: b.py, profile: browser}\n"
+    assert loaded(more).problems == loaded(more, run=False).problems == [INHERITED]
+    for own in ("shop", "none"):
+        assert loaded(more.replace("browser}", f"browser, proxy: {own}}}")).problems == []
+
+
+@pytest.mark.clause("PROXY-04")
+def test_browser_that_could_inherit_from_a_retried_job_is_refused(loaded):
+    """By a pool that no entry names; the command's is checked as ever."""
+    settings = loaded("scripts:\n  b: {path: b.py, profile: browser}\n", pool="open").settings
+    assert list(root_problems(settings, {"shop", "open"})) == []
+    (problem,) = root_problems(settings, {"shop", "locked"})
+    assert problem.startswith(f"jobs to retry: a browser can't use pool locked: {BROWSER}; script b needs")
+
+
+@pytest.mark.clause("PROXY-03")
+def test_entries_of_one_file_must_agree_in_their_pool(loaded):
+    """Named by its path the script must have one; the path's spelling does not count."""
+    more = "scripts:\n  a: {path: a.py, proxy: shop}\n  b: {path: ./x/../a.py, proxy: PROXY}\n"
+    problem = "is the same file as script a, with another pool; give both one, or make it two files"
+    assert loaded(more.replace("PROXY", "shop")).problems == []
+    assert loaded(more.replace("PROXY", "none")).problems == [f"c.yaml:8: scripts.b.proxy: {problem}"]
+    assert loaded(more.replace(", proxy: PROXY", "")).problems == [f"c.yaml:8: scripts.b: {problem}"]
 
 
 @pytest.mark.clause("PROXY-04")

@@ -50,9 +50,26 @@ class OneJob:
 
 @asynccontextmanager
 async def one_job(
-    folder: Path, params: dict[str, Any], *, runner: Any = None, max_attempts: int = 1
+    folder: Path,
+    params: dict[str, Any],
+    *,
+    runner: Any = None,
+    max_attempts: int = 1,
+    max_redeliveries: int = 3,
+    fleet: bool = False,
+    proxy: str | None = None,
 ) -> AsyncIterator[OneJob]:
-    """Seed a crawl of one job; nothing executes it but the test."""
+    """Seed a crawl of one job; nothing executes it but the test.
+
+    Args:
+        folder: For all files.
+        params: Of the job.
+        runner: What executes it; by default Quarry's own executor.
+        max_attempts: Its attempts.
+        max_redeliveries: Its deliveries after the first.
+        fleet: Whether it is one of many machines.
+        proxy: Its pool, which this machine does not have.
+    """
     server = PrivateServer(folder / "redis")
     server.start()
     client = make_client(server.url)
@@ -68,9 +85,11 @@ async def one_job(
         timeout_ms=60_000,
         scripts_root=str(SCRIPT.parent),
         cwd=str(folder),
+        fleet=fleet,
+        bounds={"max_redeliveries": max_redeliveries},
     )
     payload = JobPayload(
-        target="fan.py", path=str(SCRIPT), params=params, source="s", category="c", run_id=CRAWL
+        target="fan.py", path=str(SCRIPT), params=params, source="s", category="c", run_id=CRAWL, proxy=proxy
     )
     job = make_job(payload, depth=0)
     bounds = Bounds(
@@ -78,7 +97,7 @@ async def one_job(
         max_runs=10,
         parallel=1,
         max_attempts=max_attempts,
-        max_redeliveries=3,
+        max_redeliveries=max_redeliveries,
         config=encode(plan),
     )
     await seed_crawl(
@@ -90,8 +109,11 @@ async def one_job(
         batches=[(0, 1, [job], True)],
     )
     threads = Threads(4)
+    dataset = Dataset.create(storage)
+    if fleet:
+        dataset.put_marker(plan.day, CRAWL)
     tools = Tools(
-        dataset=Dataset.create(storage),
+        dataset=dataset,
         runner=runner or SingleShot(),
         threads=threads,
         hashes=ScriptHashes(),

@@ -56,6 +56,23 @@ def test_one_script_is_one_key_however_it_is_named(scripts):
     assert (job["target"], job["source"], job["path"]) == ("far", "far-source", str(scripts / "other/far.py"))
 
 
+@pytest.mark.clause("PROXY-03")
+def test_an_entrys_pool_holds_however_its_script_is_named(scripts):
+    """By name, by path: the key is another one, the pool is the same. Others inherit."""
+    named = {"far": ScriptEntry(path=str(scripts / "other/far.py"), proxy="wide")}
+    found = {}
+    for target in ("far", "other/far.py", str(scripts / "other/far.py"), "other.far", "detail.py"):
+        job = json.loads(child(scripts, {"target": target, "params": {}}, scripts=named).payload)
+        found[target] = (job["target"], job.get("proxy"))
+    assert found == {
+        "far": ("far", "wide"),
+        "other/far.py": ("other/far.py", "wide"),
+        str(scripts / "other/far.py"): ("other/far.py", "wide"),
+        "other.far": ("other.far", "wide"),
+        "detail.py": ("detail.py", None),
+    }
+
+
 def test_an_unknown_target_is_admitted_as_written_with_its_problem(scripts):
     """It ends as executor_crash, where everybody can see it."""
     job = json.loads(child(scripts, {"target": "nope.py", "params": {}}).payload)

@@ -93,6 +93,49 @@ async def test_a_failed_attempt_is_kept_and_followed_by_another(tmp_path):
         assert (await job.ledger.counts()).failed == 1
 
 
+@pytest.mark.clause("PROXY-11")
+async def test_a_job_whose_pool_is_elsewhere_is_left_to_others_until_its_deliveries_are_spent(tmp_path):
+    """Each hand-back counts as a redelivery and leaves no file; the last delivery's outcome names the lack."""
+    async with one_job(tmp_path, {"kind": "leaf"}, fleet=True, proxy="shop", max_redeliveries=2) as job:
+        for delivery in (1, 2):
+            shown, closable = await deliver(job.context, key=job.key, cancel=asyncio.Event())
+            assert shown == {
+                "outcome": "handed_back",
+                "error_type": "unknown_proxy_pool",
+                "delivery": delivery,
+            }
+            assert not closable
+            assert quarry.lode.open(job.storage).runs() == []
+            # At once: nobody waits for the lease to lapse.
+            assert (await job.ledger.expire()).requeued == 1
+        shown, closable = await deliver(job.context, key=job.key, cancel=asyncio.Event())
+        assert (shown["outcome"], shown["error_type"]) == ("executor_crash", "unknown_proxy_pool")
+        assert closable
+        counts = await job.ledger.counts()
+        assert (counts.failed, counts.redeliveries, counts.imbalances()) == (1, 2, [])
+        assert quarry.lode.open(job.storage).verify() == []
+
+
+@pytest.mark.clause("PROXY-11", "PROXY-23")
+@pytest.mark.parametrize("params", [{"kind": "leaf"}, {"kind": "leaf", "key": {"$secret": "NOWHERE"}}])
+async def test_on_one_machine_what_is_lacking_is_the_outcome_at_once(tmp_path, params):
+    """There is nobody else who could have it."""
+    proxy = None if "key" in params else "shop"
+    async with one_job(tmp_path, params, proxy=proxy) as job:
+        shown, closable = await deliver(job.context, key=job.key, cancel=asyncio.Event())
+        assert shown["error_type"] == ("unknown_proxy_pool" if proxy else "unknown_secret")
+        assert closable
+
+
+@pytest.mark.clause("PROXY-11")
+async def test_a_stopped_crawl_hands_nothing_back(tmp_path):
+    """What is given back then is delivered to nobody any more."""
+    async with one_job(tmp_path, {"kind": "leaf"}, fleet=True, proxy="shop") as job:
+        await job.ledger.stop("asked")
+        shown, _ = await deliver(job.context, key=job.key, cancel=asyncio.Event())
+        assert shown["error_type"] == "unknown_proxy_pool"
+
+
 class MovedOnce:
     """A runner whose first run stores a file while the storage is away; when it ends the storage is back."""
 

@@ -11,6 +11,7 @@ from quarry.crawl.plan import CrawlPlan, JobPayload, PlanPool
 from quarry.errors import ConfigError
 from quarry.proxy import Rotation
 from quarry.recency import MemoryRecency
+from quarry.redisio import RedisRefusedError
 from quarry.testing import make_pool
 from quarry.types import Secret
 
@@ -32,6 +33,14 @@ def _plan(**fields):
 
 def _job(params=None, *, proxy=None):
     return JobPayload(target="x.py", params=params or {}, source="s", category="c", proxy=proxy)
+
+
+class RefusingRecency(MemoryRecency):
+    """A store whose Redis refuses to write."""
+
+    async def choose(self, pool, ask):
+        """Say what a Redis without memory says."""
+        raise RedisRefusedError("Redis refused a command: OOM command not allowed")
 
 
 def _granting(*pools, secrets=None):
@@ -67,6 +76,18 @@ async def test_a_pool_that_is_not_here_is_refused():
     plan = _plan(proxies={"pool": PlanPool(digest="d")})
     outcome = await _granting().grant(plan, "k", _job(proxy="pool"))
     assert outcome.error_type == "unknown_proxy_pool"
+
+
+@pytest.mark.clause("PROXY-14")
+async def test_a_redis_that_refuses_is_named_in_the_outcome():
+    """It is there: the run is not one that was lost with its worker."""
+    pool = make_pool(2)
+    rotation = Rotation(RefusingRecency(), throw=lambda: 0)
+    granting = Granting(pools={"pool": pool}, rotation=rotation, host="worker-7")
+    plan = _plan(proxies={"pool": PlanPool(digest=pool.digest)})
+    outcome = await granting.grant(plan, "k", _job(proxy="pool"))
+    assert (outcome.status.value, outcome.error_type) == ("executor_crash", "proxy_store_refused")
+    assert outcome.message.startswith("no endpoint of proxy pool 'pool' on worker-7: Redis refused")
 
 
 @pytest.mark.clause("PROXY-11")
@@ -112,7 +133,9 @@ async def test_a_secret_that_is_not_here_ends_the_run():
     """Before the script starts, with the name and the mend."""
     outcome = await _granting().grant(_plan(), "k", _job({"a": {"$secret": "NONE"}}))
     assert outcome.error_type == "unknown_secret"
-    assert "'NONE' on worker-7" in outcome.message
+    assert "'NONE' on worker-7: set QUARRY_SECRET_NAME" in outcome.message
+    outcome = await _granting().grant(_plan(), "k", _job({"a": {"$secret": "NO-PE"}}))
+    assert "'NO-PE' on worker-7: a secret's name must be letters, digits and _" in outcome.message
 
 
 @pytest.mark.clause("PROXY-23")

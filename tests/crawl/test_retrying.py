@@ -53,6 +53,19 @@ def test_the_configuration_beats_the_record_and_that_the_command(had, entry, def
 
 
 @pytest.mark.clause("PROXY-24")
+@pytest.mark.parametrize("had", [None, "shop", "gone"])
+@pytest.mark.parametrize(
+    ("entry", "asked", "chosen"),
+    [(None, "wide", "wide"), (None, None, None), ("shop", "wide", "shop"), ("none", "wide", None)],
+)
+def test_what_the_command_line_names_beats_the_record(had, entry, asked, chosen):
+    """``none`` too; the configuration's word on the script stands."""
+    told = ScriptEntry(path="/r/x.py", proxy=entry) if entry else None
+    found = choose_pool(record_of(had), told, pools=POOLS, default=asked, asked=True)
+    assert found == (chosen, None)
+
+
+@pytest.mark.clause("PROXY-24")
 @pytest.mark.parametrize("entry", [None, ScriptEntry(path="/r/x.py")])
 def test_a_job_that_had_a_proxy_is_never_retried_without_one(entry):
     """The problem names the pool, and what to do."""
@@ -75,5 +88,5 @@ def test_a_pool_in_a_record_may_be_anything_a_foreign_executor_says(tmp_path):
     for proxy in ({"host": "h"}, {"pool": 7}):
         record = msgspec.structs.replace(record_of(None), proxy=proxy)
         assert choose_pool(record, None, pools=POOLS, default=None) == (None, None)
-    payload, _ = make_retry(record_of("shop"), str(tmp_path), {}, proxy="shop")
-    assert payload.proxy == "shop"
+    payload, _ = make_retry(record_of("shop"), str(tmp_path), {})
+    assert payload.proxy is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from quarry.config import MaxFailures
@@ -123,6 +124,23 @@ def test_max_failures_bounds_the_children(bound, code):
     """So many may fail, or so many percent of those executed; one more is exit 5."""
     records = [record(1, depth=0), record(2), record(3, "script_error"), record(4, "executor_crash")]
     assert result(records, max_failures=bound).exit_code == code
+
+
+@pytest.mark.clause("PROXY-21")
+def test_runs_whose_endpoint_should_have_rested_are_a_warning_by_pool():
+    """Of the reasons only these two; a foreign executor writes what it likes."""
+    told = [
+        *({"pool": "shop", "reason": reason} for reason in ("free", "resting", "given_up", "banned")),
+        {"pool": "wide", "reason": "resting"},
+        {"pool": "wide"},
+        {"pool": 7, "reason": "resting"},
+        None,
+    ]
+    done = result([msgspec.structs.replace(record(n), proxy=proxy) for n, proxy in enumerate(told)])
+    assert done.warnings == [
+        "2 runs used a resting or banned endpoint of pool shop: no other was left",
+        "1 runs used a resting or banned endpoint of pool wide: no other was left",
+    ]
 
 
 def test_failed_roots_of_a_seed_list_count_as_failures_only():

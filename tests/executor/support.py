@@ -69,7 +69,16 @@ class Result:
 
 
 async def run_single(
-    script, *, job=None, ack=None, rotate=None, env=None, request=None, close_stdin=False, cwd=None
+    script,
+    *,
+    job=None,
+    ack=None,
+    rotate=None,
+    env=None,
+    request=None,
+    close_stdin=False,
+    cwd=None,
+    end_when=None,
 ):
     """Run a script single-shot.
 
@@ -82,6 +91,7 @@ async def run_single(
         request: The whole request instead; bytes are sent as they are.
         close_stdin: End stdin after the request.
         cwd: Working directory of the executor.
+        end_when: Function of the events so far; once it is true, the executor is told to end.
     """
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "quarry.executor", script),
@@ -98,12 +108,14 @@ async def run_single(
     process.stdin.write(line)
     if close_stdin or isinstance(request, bytes):
         process.stdin.close()
-    decoder, taken = FrameDecoder(serving=False), bytearray()
+    decoder, taken, events = FrameDecoder(serving=False), bytearray(), []
 
     async def read():
         while data := await process.stdout.read(1 << 18):
             taken.extend(data)
             for frame, _ in decoder.feed(data):
+                if isinstance(frame, Event):
+                    events.append(frame)
                 if isinstance(frame, FileWrite) and not process.stdin.is_closing():
                     ok, text = ack(frame) if ack else (True, f"files/{frame.filename}")
                     answer = {"key": text} if ok else {"error": text}
@@ -111,9 +123,16 @@ async def run_single(
                 elif isinstance(frame, Event) and frame.type == "rotate_proxy" and rotate is not None:
                     process.stdin.write(encode_frame(ProxyFrame(run_id=frame.run_id, proxy=rotate())))
 
+    async def tell_to_end():
+        while end_when is not None and process.returncode is None:
+            if end_when(events):
+                process.send_signal(signal.SIGTERM)
+                return
+            await asyncio.sleep(0.01)
+
     try:
         async with asyncio.timeout(DEADLINE_S):
-            _, stderr = await asyncio.gather(read(), process.stderr.read())
+            _, stderr, _ = await asyncio.gather(read(), process.stderr.read(), tell_to_end())
             code = await process.wait()
     finally:
         with contextlib.suppress(ProcessLookupError):

@@ -150,6 +150,41 @@ async def test_socks_in_pages(tmp_path, site):
         assert failed >= 1
 
 
+@pytest.mark.clause("PROXY-18")
+async def test_targets_that_the_proxy_refuses_in_pages(tmp_path):
+    """However many they are, its health is left alone."""
+    with Tinyproxy(tmp_path / "strict", connect_ports=(1,)) as strict:
+        urls = [f"https://127.0.0.1:{port}/" for port in range(20_001, 20_012)]
+        result = await browse(tmp_path, FAIL, strict.wire(), {"urls": urls})
+        assert strict.refused() >= len(urls)
+    assert all("ERR_TUNNEL_CONNECTION_FAILED" in item["error"] for item in result.items())
+    assert figures(result) == [(strict.port, 0, 0)]
+
+
+STUCK = """
+import asyncio
+async def run(ctx):
+    page = await ctx.page()
+    async def waited(request):
+        await asyncio.sleep(2.5)
+        await ctx.emit.item("waited", {})
+    page.on("request", waited)
+    await page.goto(ctx.job["url"])
+"""
+
+
+@pytest.mark.clause("PROXY-18")
+async def test_a_page_that_never_came_in_a_run_that_is_told_to_end(tmp_path, one):
+    """There is no time to ask: a doubt."""
+    one.pause()
+    fields = {"run_id": "run", "attempt": 1, "job": {"url": "http://127.0.0.1:1/"}, "proxy": one.wire()}
+    script = write_script(tmp_path, STUCK)
+    result = await run_single(script, request=fields, end_when=bool)
+    assert result.outcome["error_type"] == "cancelled"
+    assert figures(result) == [(one.port, 0, 0)]
+    assert result.frames[-1].proxy_use[0]["unheard"] == 1
+
+
 WAIT = """
 async def run(ctx):
     page = await ctx.page()

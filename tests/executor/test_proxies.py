@@ -202,7 +202,7 @@ async def test_a_proxy_that_hangs_is_told(tmp_path, site, proxies):
 
 @pytest.mark.clause("PROXY-18")
 async def test_nobody_is_asked_for_a_run_that_is_told_to_end(tmp_path, site, proxies):
-    """Its end is not held up: the question is given up, and nothing is counted."""
+    """Its end is not held up: the question is given up, and the doubt is told as one."""
     one, _, _ = proxies
     one.pause()
     script = write_script(tmp_path, HANG)
@@ -216,3 +216,4 @@ async def test_nobody_is_asked_for_a_run_that_is_told_to_end(tmp_path, site, pro
         result = executor.result("run")
     assert result.outcome["status"] == "completed"
     assert figures(result) == [(one.port, 0, 0)]
+    assert result.proxy_use[0]["unheard"] == 1

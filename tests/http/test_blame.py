@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from quarry.http.blame import Trace, find_blame, is_lifeless, timed_out_unheard
+from quarry.http.blame import Trace, find_blame, is_lifeless, is_silent, timed_out_unheard
 
 
 def trace(code, protocol="http", **known):
@@ -26,13 +28,18 @@ OF_THE_PROXY = {
     "other credentials": trace(7, tunnelled=True, answer=407),
     "other credentials, as tinyproxy says it": trace(7, tunnelled=True, answer=401),
     "another libcurl gives another code": trace(56, tunnelled=True, answer=407),
-    "a port that it does not connect to": trace(7, tunnelled=True, answer=403),
-    "CONNECT is unknown to it": trace(7, tunnelled=True, answer=405),
+    "it answers CONNECT with a redirect": trace(7, tunnelled=True, answer=302),
     "socks: user rejected": trace(97, "socks5", socks=33),
     "socks: no acceptable method": trace(97, "socks5", socks=12),
-    "socks: not allowed by its rules": trace(97, "socks5", socks=23),
     "socks: closed in the handshake": trace(97, "socks5", socks=15),
     "socks: no SOCKS at all": trace(97, "socks5", socks=2),
+}
+
+REFUSED = {
+    **{f"CONNECT {status}": trace(7, tunnelled=True, answer=status) for status in (402, 403, 405, 451)},
+    "another libcurl gives another code": trace(56, tunnelled=True, answer=403),
+    "for now": trace(7, tunnelled=True, answer=429),
+    "socks: not allowed by its rules": trace(97, "socks5", socks=23),
 }
 
 OF_THE_TARGET = {
@@ -96,6 +103,7 @@ def test_timeouts_with_no_sign_of_the_proxy(case):
     """They are nobody's until the proxy was asked."""
     assert find_blame(UNHEARD[case]) is None
     assert timed_out_unheard(UNHEARD[case])
+    assert is_silent(replace(UNHEARD[case], code=0))
 
 
 @pytest.mark.clause("PROXY-18")
@@ -115,13 +123,21 @@ def test_signs_of_life(case):
 @pytest.mark.clause("PROXY-18")
 @pytest.mark.parametrize("case", OF_THE_PROXY)
 def test_failures_of_the_proxy(case):
-    """They are of kind proxy; only what says so of the credentials or the target can't be mended by trying again."""
+    """They are of kind proxy; only what says so of the credentials can't be mended by trying again."""
     blame = find_blame(OF_THE_PROXY[case])
     assert blame is not None
-    assert blame.kind == "proxy"
-    assert blame.lasting is (
-        OF_THE_PROXY[case].answer in {401, 403, 407} or OF_THE_PROXY[case].socks in {12, 23, 33}
-    )
+    assert (blame.kind, blame.target_refused) == ("proxy", False)
+    assert blame.lasting is (OF_THE_PROXY[case].answer in {401, 407} or OF_THE_PROXY[case].socks in {12, 33})
+
+
+@pytest.mark.clause("PROXY-18")
+@pytest.mark.parametrize("case", REFUSED)
+def test_targets_that_the_proxy_refuses(case):
+    """They are of kind proxy, and no failure of its health; only a refusal for now is tried again."""
+    blame = find_blame(REFUSED[case])
+    assert blame is not None
+    assert (blame.kind, blame.target_refused) == ("proxy", True)
+    assert blame.lasting is (case != "for now")
 
 
 @pytest.mark.clause("PROXY-18")

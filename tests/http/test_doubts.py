@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from quarry.http.doubts import MAX_ENDPOINTS, REMEMBERED_S, Doubts, is_doubtful
+from quarry.http.doubts import LIFELESS_S, LIVES_S, MAX_ENDPOINTS, REMEMBERED_S, Doubts, is_doubtful
 from quarry.http.transport import Tunnel
 from quarry.types.proxy import Endpoint
 from quarry.types.secret import Secret
@@ -112,15 +112,45 @@ async def test_what_counts_as_life():
 
 
 @pytest.mark.clause("PROXY-18")
-async def test_a_sign_of_life_holds_for_a_minute():
-    """And so does silence."""
+async def test_how_long_a_sign_of_life_holds():
+    """From its answer on; silence for less time, and less than any rest: who tries the proxy after one asks anew."""
     clock = Clock()
-    for tunnel in (Tunnel(stood=True), Tunnel(stood=False, lifeless=True)):
+    assert LIFELESS_S < LIVES_S <= 15
+    for tunnel, held_s in ((Tunnel(stood=True), LIVES_S), (Tunnel(stood=False, lifeless=True), LIFELESS_S)):
         doubts, asked = Doubts(clock), Asked(tunnel)
-        for after_s, questions in ((0, 1), (REMEMBERED_S - 1, 1), (1, 2)):
+        asked.open.clear()
+        first = asyncio.create_task(doubts.lives(endpoint(), asked))
+        while not asked.questions:
+            await asyncio.sleep(0)
+        clock.now += 5  # so long the answer takes
+        asked.open.set()
+        assert await first is tunnel.stood
+        for after_s, questions in ((held_s - 1, 1), (1, 2)):
             clock.now += after_s
             assert await doubts.lives(endpoint(), asked) is tunnel.stood
             assert asked.questions == questions
+
+
+async def test_closing_ends_the_questions():
+    """They have ended when it returns; whoever asks then asks anew."""
+    doubts, ended = Doubts(), []
+
+    async def ask():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            ended.append(True)
+
+    asking = asyncio.create_task(doubts.lives(endpoint(), ask))
+    while not doubts._verdicts:
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    await doubts.close()
+    assert ended == [True]
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert await doubts.lives(endpoint(), Asked(Tunnel(stood=True)))
 
 
 async def test_verdicts_are_bounded():
@@ -133,4 +163,4 @@ async def test_verdicts_are_bounded():
     assert asked.questions == 0
     await doubts.refused(endpoint(port=1), 401, asked)
     assert asked.questions == 1
-    doubts.close()
+    await doubts.close()

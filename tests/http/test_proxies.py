@@ -173,10 +173,11 @@ async def test_many_refusals_cost_one_question(stage):
 
 @pytest.mark.clause("PROXY-18")
 async def test_a_port_that_the_proxy_refuses(stage, tmp_path):
-    """It is the proxy's rule, so its failure."""
+    """It is the proxy's word, not tried again, and no failure of its health."""
     with Tinyproxy(tmp_path / "strict", connect_ports=(1,)) as strict:
         answer, counted = await stage.get(strict.wire(), stage.url("https"))
-    assert (answer.kind, answer.tries, counted) == ("proxy", 1, (0, 1))
+    assert (answer.kind, answer.target_refused, answer.tries, counted) == ("proxy", True, 1, (0, 0))
+    assert not answer.retryable
     assert "refuses to connect to the target (CONNECT was answered with 403)" in answer.message
 
 
@@ -245,13 +246,14 @@ async def test_signs_of_life(stage, tmp_path):
 
 @pytest.mark.clause("PROXY-18")
 async def test_what_a_run_asks_is_bounded(stage):
-    """Eight endpoints; of what is not asked about nothing is counted, and no transport is made for nothing."""
+    """Eight endpoints; what is not asked about stays unheard, and no transport is made for nothing."""
     use = ProxyUse()
     await use.settle(lambda: pytest.fail("there is nothing to ask"))
     for _ in range(MAX_QUESTIONS + 2):
         use.unheard(endpoint_of(stage.wire("http", port=free_port())))
     await use.settle(lambda: stage.transport)
-    assert [entry["failed"] for entry in use.report()] == [1] * MAX_QUESTIONS + [0] * 2
+    told = [(entry["failed"], entry["unheard"]) for entry in use.report()]
+    assert told == [(1, 0)] * MAX_QUESTIONS + [(0, 1)] * 2
 
 
 @contextlib.contextmanager
@@ -366,5 +368,5 @@ async def test_another_proxy_from_the_next_try_on(stage, tmp_path):
     dead, alive = use.report()
     assert (dead["ok"], dead["failed"], dead["latency_ms"]) == (0, 1, 0)
     assert (alive["ok"], alive["failed"], alive["port"]) == (2, 0, other.port)
-    assert set(alive) == {"protocol", "host", "port", "username", "ok", "failed", "latency_ms"}
+    assert set(alive) == {"protocol", "host", "port", "username", "ok", "failed", "unheard", "latency_ms"}
     assert stage.tinyproxy.requests() == []

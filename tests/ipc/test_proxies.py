@@ -38,7 +38,10 @@ def test_frames_show_neither_job_nor_password():
     assert (again.proxy, again.job) == (PROXY, {"token": "hush-hush"})
 
 
-ENTRY = {"protocol": "http", "host": "h", "port": 80, "username": "u", "ok": 1, "failed": 2, "latency_ms": 3}
+ENTRY = {
+    **{"protocol": "http", "host": "h", "port": 80, "username": "u"},
+    **{"ok": 1, "failed": 2, "unheard": 4, "latency_ms": 3},
+}
 
 
 @pytest.mark.clause("IPC-15")
@@ -48,7 +51,7 @@ def test_what_is_taken_of_proxy_use():
     frame = read(
         {"proxy_use": [ENTRY, {**ENTRY, "port": 80.0, "host": b"h", "password": "x", "more": 1}, plain]}
     )
-    assert frame.proxy_use == [ENTRY, ENTRY, {**plain, "ok": 0, "failed": 0, "latency_ms": 0}]
+    assert frame.proxy_use == [ENTRY, ENTRY, {**plain, "ok": 0, "failed": 0, "unheard": 0, "latency_ms": 0}]
     assert read({}).proxy_use is None
     assert read({"proxy_use": None}).proxy_use is None
     assert read({"proxy_use": []}).proxy_use == []
@@ -67,6 +70,7 @@ NONSENSE = [
     {**ENTRY, "ok": -1},
     {**ENTRY, "ok": 1.5},
     {**ENTRY, "failed": None},
+    {**ENTRY, "unheard": "2"},
     {**ENTRY, "latency_ms": float("nan")},
     {**ENTRY, "latency_ms": 2**63},
     "text",

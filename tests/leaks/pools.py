@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -100,7 +101,10 @@ def write_config(folder: Path, proxies: Proxies) -> tuple[Path, dict[str, str]]:
             },
         },
         "scripts": {
-            target: {"path": str(SCRIPT), "proxy": "none" if target == "direct" else f"m4rker-{target}"}
+            target: {
+                "path": shutil.copy(SCRIPT, folder / f"visit-{target}.py").name,
+                "proxy": "none" if target == "direct" else f"m4rker-{target}",
+            }
             for target in TARGETS
         },
         "secrets": {"FILED": JOB_FILE.value},

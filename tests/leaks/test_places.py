@@ -7,8 +7,6 @@ import pytest
 from quarry.config.job_secrets import SECRET_ENV_PREFIX
 from tests.leaks.forms import find
 from tests.leaks.planted import (
-    JOB_FILE,
-    JOB_VARIABLE,
     LIST_FILE,
     LIST_VARIABLE,
     MAPPING,
@@ -19,6 +17,7 @@ from tests.leaks.planted import (
     URL,
     VARIABLE,
 )
+from tests.leaks.stage import MARK_VARIABLE
 from tests.services import require_service
 
 pytestmark = [
@@ -29,6 +28,7 @@ pytestmark = [
 
 NOTE, REFERENCE, STRUCK = f"{MARK}-note", "$secret", "***"
 USER = MAPPING.username
+VARIABLES = ("LEAKS_PASSWORD", "LEAKS_ENDPOINTS")
 
 PROOFS = {
     "Celery's messages": (f"{MARK}-crawl", "argsrepr"),
@@ -125,14 +125,15 @@ def test_no_secret_is_found_anywhere(seen, planted):
     assert found == {}
 
 
+@pytest.mark.clause("PROXY-22")
 @pytest.mark.clause("PROXY-23")
-def test_executors_do_not_inherit_job_secrets(seen):
-    """They inherit what the user exported; but a job's secret comes with the run whose job names it, or not at all."""
+@pytest.mark.clause("FLEET-09")
+def test_executors_inherit_no_secret(seen):
+    """They inherit what the user exported; but a secret comes with the run that needs it, or not at all."""
     everything = b"\n".join(seen.executors)
-    assert VARIABLE.value.encode() in everything, "environments were read"
-    assert SECRET_ENV_PREFIX.encode() not in everything
-    job_secrets = {"given": JOB_VARIABLE.texts(), "of the file": JOB_FILE.texts()}
-    assert find(everything, job_secrets) == []
+    assert MARK_VARIABLE.encode() in everything, "environments were read"
+    assert [name for name in (SECRET_ENV_PREFIX, *VARIABLES) if name.encode() in everything] == []
+    assert find(everything, SECRETS) == []
 
 
 @pytest.mark.clause("PROXY-22")

@@ -11,6 +11,7 @@ import structlog
 from quarry.ipc import FileWrite, RunResultFrame
 from quarry.runtime import session as session_module
 from quarry.runtime.hidden_text import HiddenText
+from quarry.runtime.proxy_used import GivenEndpoints
 from quarry.runtime.redact import Redactor
 from quarry.runtime.session import RunSession
 from quarry.types import Event, Secret
@@ -61,7 +62,8 @@ async def everything_of_a_run() -> bytes:
             threads=threads,
             logger=structlog.get_logger(),
         )
-        used = {**endpoint(MAPPING).public(), "password": MAPPING.value}
+        used = {**endpoint(URL).public(), "auth": [{"password": MAPPING.value}], "server": MAPPING.user_info}
+        use = {**endpoint(URL).public(), "username": URL.user_info, "ok": 1, "failed": 0, "latency_ms": 1}
         result = {
             "status": "error",
             "message": words,
@@ -75,7 +77,7 @@ async def everything_of_a_run() -> bytes:
                 event(3, "rotate_proxy", reason=words),
                 FileWrite(write_id=1, filename=f"a/{JOB_VARIABLE.value}", content_type="t/p", data=b""),
                 event(4, "run_error", error_type="E", message=words, stack=words),
-                RunResultFrame(outcome=result, proxy_used=used),
+                RunResultFrame(outcome=result, proxy_used=used, proxy_use=[use]),
             ]
         )
         session.stderr.write(words.encode())
@@ -107,7 +109,7 @@ async def test_nothing_is_found_as_it_is():
         pytest.param(Redactor, "words", lambda _self, fields: dict(fields), id="words of events"),
         pytest.param(HiddenText, "strike", lambda _self, text: text, id="striking out"),
         pytest.param(session_module, "conceal", lambda value, _: value, id="references"),
-        pytest.param(session_module, "redact_proxy", lambda proxy: proxy, id="proxy_used"),
+        pytest.param(GivenEndpoints, "used", lambda _self, reported: reported, id="proxy_used"),
         pytest.param(Redactor, "learn_endpoint", lambda _self, _endpoint: None, id="passwords"),
     ],
 )

@@ -42,8 +42,8 @@ POOLS = {
 """Pools of the fleet that the tests of strategies, rotations and scripts share."""
 
 ENTRIES = {
-    "images": {"path": FETCH, "proxy": "other"},
-    "api": {"path": FETCH, "proxy": "none"},
+    "images": {"path": str(SCRIPTS / "images.py"), "proxy": "other"},
+    "api": {"path": str(SCRIPTS / "api.py"), "proxy": "none"},
 }
 """Its scripts; others have no word of the configuration."""
 
@@ -88,7 +88,8 @@ class Rig:
 
     def start(self, *workers: str, slots: int = 6) -> None:
         """Start Redis and workers that have the configuration, and wait until they serve."""
-        self.fleet.start_redis()
+        # A file that is written anew has no order of choices any more, only what came of them.
+        self.fleet.start_redis("--auto-aof-rewrite-percentage", "0")
         for name in workers:
             self.start_worker(name, slots=slots)
         self.fleet.wait_ready()

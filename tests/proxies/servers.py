@@ -117,6 +117,10 @@ class ProxyProcess:
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
+    def connections(self) -> int:
+        """How many connections to it it has not closed; those too that it has not accepted."""
+        return sum(state in {"01", "08"} for state in self._states())  # established, closed by the client
+
     def carried(self) -> list[str]:
         """What it says in its log that it connected to or asked for: ``host:port``, in order, refusals left out."""
         raise NotImplementedError
@@ -135,10 +139,11 @@ class ProxyProcess:
 
     def _listens(self) -> bool:
         # Asked of the kernel: a connection of ours would stand in its log.
-        sockets = Path("/proc/net/tcp").read_text().splitlines()[1:]
-        return any(
-            line.split()[1].endswith(f":{self.port:04X}") and line.split()[3] == "0A" for line in sockets
-        )
+        return "0A" in self._states()
+
+    def _states(self) -> list[str]:
+        sockets = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        return [socket[3] for socket in sockets if socket[1].endswith(f":{self.port:04X}")]
 
 
 class Tinyproxy(ProxyProcess):

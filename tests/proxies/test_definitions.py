@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 
 import pytest
 
@@ -15,52 +14,59 @@ from tests.proxies.failing import FailingProxy
 from tests.proxies.rig import running_rig
 
 
-def _crawl_with_a_stranger(rig, crawl, stranger, config):
-    """A crawl of which the stranger gets all jobs but one, which the other worker holds meanwhile."""
-    gate = rig.folder / f"{crawl}.gate"
-    jobs = rig.jobs(crawl, 8, then=["on"], gate=str(gate))
-    watcher = rig.fleet.begin(*rig.crawl_arguments(crawl, jobs, "pool", 4), "--max-failures", "7")
-    wait_for(lambda: rig.site.of(f"/{crawl}/"), what="the first request")
-    rig.start_worker(stranger, config=config)
-    rig.fleet.wait_ready(stranger)
-    wait_for(lambda: rig.fleet.counters(crawl).get("failed") == 7, what="the stranger's share")
-    rig.fleet.workers[stranger].terminate()
-    rig.fleet.workers[stranger].wait()
-    gate.touch()
-    done = watcher.wait()
+def _crawl_without_the_pool(rig, crawl, redeliveries):
+    """A crawl that no worker can run; each of its jobs is delivered so many times again. Gives its failures."""
+    command = rig.crawl_arguments(crawl, rig.jobs(crawl, 2), "pool", 2)
+    done = rig.fleet.quarry(*command, "--max-redeliveries", str(redeliveries))
     assert done.code == 0, done.stderr
-    assert len(rig.site.of(f"/{crawl}/")) == 2, "the stranger sent a request"
-    assert len(set(rig.workers_of_runs(crawl).values())) == 1
-    records = quarry.lode.open(rig.fleet.storage).runs(crawl=crawl)
-    assert Counter(record.outcome.status.value for record in records) == {"success": 1, "executor_crash": 7}
+    assert rig.site.of(f"/{crawl}/") == [], "a request went out without its pool"
+    assert done.result["fanout"]["redeliveries"] == 2 * redeliveries
     (group,) = done.result["failures"]
     return group
 
 
+def _end_worker(rig, name):
+    rig.fleet.workers[name].terminate()
+    rig.fleet.workers[name].wait()
+
+
 @pytest.mark.slow
 @pytest.mark.clause("PROXY-11")
-async def test_a_worker_with_another_definition_does_not_run_the_jobs(tmp_path):
-    """Another order of one list, or no such pool: a clear outcome, counted, named in the summary."""
+async def test_a_worker_with_another_definition_leaves_the_jobs_to_others(tmp_path):
+    """Another order of one list, or no such pool: others run them; where there are none it is a clear outcome."""
     pools = {"pool": {"strategy": "round_robin"}}
     with running_rig(tmp_path, pools, proxies=2, kinds=(FailingProxy,), workers=0) as rig:
-        rig.start_worker("same", slots=1)
-        rig.fleet.wait_ready()
         other = rig.configure("other.yaml", rig.proxies[::-1])
-        group = _crawl_with_a_stranger(rig, "order", "other", other)
-        assert (group["error_type"], group["count"]) == ("proxy_mismatch", 7)
+        rig.start_worker("other", config=other)
+        rig.fleet.wait_ready("other")
+        command = rig.crawl_arguments("order", rig.jobs("order", 8), "pool", 4)
+        watcher = rig.fleet.begin(*command, "--max-redeliveries", "1000")
+        wait_for(lambda: "run.handed_back" in rig.fleet.log("other"), what="the stranger's first job")
+        rig.start_worker("same", slots=1)
+        done = watcher.wait()
+        assert done.code == 0, done.stderr
+        records = quarry.lode.open(rig.fleet.storage).runs(crawl="order")
+        assert [record.outcome.status.value for record in records] == ["success"] * 8
+        assert set(rig.workers_of_runs("order").values()) == {"same"}
+        assert len(rig.site.of("/order/")) == 8, "the stranger sent a request"
+        assert done.result["fanout"]["redeliveries"] >= 1
+        _end_worker(rig, "same")
+        group = _crawl_without_the_pool(rig, "alone", 1)
+        assert (group["error_type"], group["count"]) == ("proxy_mismatch", 2)
         assert "proxy pool 'pool' on " in group["example"]["message"]
-        bare = rig.configure("bare.yaml", pools=False)
-        group = _crawl_with_a_stranger(rig, "none", "bare", bare)
-        assert (group["error_type"], group["count"]) == ("unknown_proxy_pool", 7)
+        _end_worker(rig, "other")
+        rig.start_worker("bare", config=rig.configure("bare.yaml", pools=False))
+        rig.fleet.wait_ready("bare")
+        group = _crawl_without_the_pool(rig, "none", 0)
+        assert (group["error_type"], group["count"]) == ("unknown_proxy_pool", 2)
         assert "no proxy pool 'pool'" in group["example"]["message"]
+        _end_worker(rig, "bare")
         await _assert_states_are_apart(rig, other)
 
 
 async def _assert_states_are_apart(rig, other):
     """A crawl of the other definition begins its own rotation, and its worker says that there are two."""
     before = await rig.figures("pool")
-    rig.fleet.workers["same"].terminate()
-    rig.fleet.workers["same"].wait()
     rig.start_worker("alike", config=other)
     rig.fleet.wait_ready("alike")
     command = rig.crawl_arguments("alike", rig.jobs("alike", 3), "pool", 1)

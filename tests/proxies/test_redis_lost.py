@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import defaultdict
 
@@ -88,4 +89,22 @@ def test_a_redis_that_stays_away_ends_the_wait_and_the_run_is_delivered_again(tm
         assert_balanced(done.result["fanout"])
         records = quarry.lode.open(rig.fleet.storage).runs(crawl="away")
         assert [record.deliveries for record in records] == [2, 2, 2]
+        assert HOST not in {request.peer for request in rig.site.seen}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.environ.get("QUARRY_LONG") != "1", reason="the larger form: QUARRY_LONG=1")
+@pytest.mark.clause("PROXY-14", "PROXY-15")
+def test_a_redis_that_never_comes_back_ends_the_command(tmp_path):
+    """With a word of what is missing, and no request that went out without a proxy."""
+    with running_rig(tmp_path, POOLS, proxies=2, kinds=(FailingProxy,), workers=1) as rig:
+        watcher, gate = _begin_gated(rig, "never", 3, at_once=3)
+        rig.fleet.kill_redis()
+        gate.touch()
+        done = watcher.wait(170)
+        print(done.result["message"])
+        assert (done.code, done.result["outcome"]) == (4, "unfinished")
+        assert "the broker does not answer" in done.stderr
+        assert "did not answer" in done.result["message"]
+        assert len(rig.site.of("/never/")) == 3
         assert HOST not in {request.peer for request in rig.site.seen}

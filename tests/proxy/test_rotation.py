@@ -137,3 +137,45 @@ async def test_a_store_that_is_away_costs_figures_only():
     await proxy.finish([_use(proxy.endpoint, ok=1)])
     await rotation.close()
     assert store.steps == ["choose", "report", "report"]
+
+
+@pytest.mark.clause("PROXY-20")
+async def test_successes_that_could_not_be_reported_are_reported_later():
+    """A store that was away for a while has every count in the end."""
+    store, pool = _Counting(), make_pool(3)
+    rotation = _rotation(store)
+    store.away = True
+    for _ in range(6):
+        proxy = await rotation.take(pool, HERE)
+        await proxy.finish([_use(proxy.endpoint, ok=1, latency_ms=2)])
+    await rotation.reports.flush()
+    store.away = False
+    await rotation.close()
+    figures = await store.figures(pool)
+    assert [(e.ok, e.latency_ms) for e in figures.endpoints.values()] == [(2, 4)] * 3
+
+
+@pytest.mark.clause("PROXY-17")
+async def test_a_failure_that_made_the_script_rotate_counts_once():
+    """The request failed, the script asked for another: one failure, not two."""
+    store, pool = _Counting(), make_pool(2)
+    proxy = await _rotation(store).take(pool, HERE)
+    first = proxy.endpoint
+    second = await proxy.rotate("down")
+    await proxy.finish([_use(first, failed=1), _use(second, failed=2)])
+    figures = await store.figures(pool)
+    assert [figures.endpoints[at].failed for at in (0, 1)] == [1, 2]
+
+
+@pytest.mark.clause("PROXY-19")
+async def test_a_trial_through_which_nothing_was_heard_has_failed():
+    """The run was cut off while it waited: the next one is not sent there."""
+    store, pool = _Counting(), make_pool(1, health=Health(failures=1, rest_ms=1))
+    rotation = _rotation(store)
+    proxy = await rotation.take(pool, HERE)
+    await proxy.finish([_use(proxy.endpoint, failed=1)])
+    while (await store.figures(pool)).endpoints[0].state != "trial":
+        proxy = await rotation.take(pool, HERE)
+    await proxy.finish([{**_use(proxy.endpoint), "unheard": 1}])
+    told = (await store.figures(pool)).endpoints[0]
+    assert (told.state, told.rests) == ("resting", 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections import Counter
 
 import pytest
@@ -13,7 +14,7 @@ from quarry.recency import MemoryRecency, RedisRecency
 from quarry.redisio import make_client
 from quarry.testing import make_pool
 from quarry.types.proxy import Health, Sticky
-from quarry.types.rotation import Ask, ProxyReport
+from quarry.types.rotation import Ask, Choice, ProxyReport
 
 _DICE = st.integers(0, 2**32 - 1)
 _HEALTH = st.builds(
@@ -55,7 +56,8 @@ def _programs(draw):
         _DICE,
     )
     wait = st.tuples(st.just("wait"), st.sampled_from([1, 99, 150, 1000, 6000]))
-    return pool, draw(st.lists(st.one_of(choose, choose, report, wait), max_size=40))
+    switch = st.tuples(st.just("health"), st.booleans())
+    return pool, draw(st.lists(st.one_of(choose, choose, report, wait, switch), max_size=40))
 
 
 def _ask(pool, key, given_up, domain, dice):
@@ -92,15 +94,21 @@ async def _play(server, pool, program):
         for name, *rest in program:
             if name == "wait":
                 pair.now += rest[0]
+            elif name == "health":
+                health = dataclasses.replace(pool.health, enabled=rest[0])
+                pool = dataclasses.replace(pool, health=health)
             elif name == "choose":
                 ask = _ask(pool, *rest)
-                peeked = await pair.both(lambda store, ask=ask: store.peek(pool, [ask]))
-                choice = await pair.both(lambda store, ask=ask: store.choose(pool, ask))
+                peeked = await pair.both(lambda store, ask=ask, pool=pool: store.peek(pool, [ask]))
+                choice = await pair.both(lambda store, ask=ask, pool=pool: store.choose(pool, ask))
                 assert peeked == [choice]
                 choices.append((choice, ask))
-            elif choices:
+            else:
                 back, (ok, failed), banned, dice = rest
-                choice, _ = choices[-min(back, len(choices))]
+                # Before the first choice: of a run whose choice Redis has lost.
+                choice = (
+                    choices[-min(back, len(choices))][0] if choices else Choice(index=0, number=9, reason="")
+                )
                 told = ProxyReport(
                     index=choice.index,
                     number=choice.number,
@@ -110,14 +118,35 @@ async def _play(server, pool, program):
                     banned=banned,
                     dice=dice,
                 )
-                await pair.both(lambda store, told=told: store.report(pool, told))
+                await pair.both(lambda store, told=told, pool=pool: store.report(pool, told))
         await pair.both(lambda store: store.figures(pool))
+        await _come_to_rest(pair, pool)
         return choices
     finally:
         await client.aclose()
 
 
+async def _come_to_rest(pair, pool):
+    """Nobody is out for ever: when all go well for a while, every endpoint is healthy and takes part."""
+    size = len(pool.endpoints)
+    pair.now += 60_000
+    seen = set()
+    for at in range(60 * size):
+        pair.now += 50
+        ask = _ask(pool, f"fresh {at}", (), None, at * 2654435761 % 2**32)
+        choice = await pair.both(lambda store, ask=ask: store.choose(pool, ask))
+        told = ProxyReport(index=choice.index, number=choice.number, ok=1)
+        await pair.both(lambda store, told=told: store.report(pool, told))
+        seen.add(choice.index)
+        if len(seen) == size:
+            break
+    assert len(seen) == size
+    figures = await pair.both(lambda store: store.figures(pool))
+    assert {entry.state for entry in figures.endpoints.values()} == {"healthy"}
+
+
 @pytest.mark.clause("PROXY-13")
+@pytest.mark.clause("PROXY-19")
 @pytest.mark.clause("PROXY-09")
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(_programs())

@@ -48,6 +48,34 @@ async def test_every_key_has_the_pools_tag_and_an_end(server):
     await client.aclose()
 
 
+@pytest.mark.clause("PROXY-19")
+@pytest.mark.parametrize(
+    "lost", [("meta",), ("meta", "lru", "endpoints"), ("rests", "endpoints"), ("lru",), ("endpoints",)]
+)
+async def test_a_redis_that_lost_keys_leaves_nobody_out_for_ever(server, lost):
+    """Evicted, or gone with a file: after a while of successes every endpoint takes part again."""
+    client = make_client(server.url)
+    await client.flushall()
+    now = [1_700_000_000_000]
+    store = RedisRecency(client, clock_ms=lambda: now[0])
+    pool = make_pool(4, strategy="random", window=2, health=Health(failures=1))
+    ask = [Ask(order="random", window=2, dice=at * 2654435761 % 2**32) for at in range(400)]
+    for at in range(20):
+        choice = await store.choose(pool, ask[at])
+        await store.report(pool, ProxyReport(index=choice.index, number=choice.number, failed=int(at == 7)))
+    for part in lost:
+        await client.delete(f"quarry:proxy:{{{pool.name}:{pool.digest}}}:{part}")
+    await store.report(pool, ProxyReport(index=2, number=19, failed=1))
+    now[0] += 3_600_000
+    chosen = []
+    for each in ask:
+        choice = await store.choose(pool, each)
+        await store.report(pool, ProxyReport(index=choice.index, number=choice.number, ok=1))
+        chosen.append(choice.index)
+    await client.aclose()
+    assert set(chosen[-40:]) == {0, 1, 2, 3}
+
+
 @pytest.mark.clause("PROXY-10")
 @pytest.mark.parametrize("order", ["next", "random"])
 async def test_a_choice_costs_little_more_in_a_pool_a_thousand_times_as_large(server, order):

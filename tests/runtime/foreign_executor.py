@@ -97,6 +97,34 @@ def echo():
     complete()
 
 
+def tells_proxy(*, identity=True):
+    """Say of the proxy all that there is to say, in shapes of its own."""
+    complete()
+    proxy = REQUEST["proxy"]
+    user, password = proxy["username"], proxy["password"]
+    told = {
+        "server": f"http://{user}:{password}@{proxy['host']}:{proxy['port']}",
+        "credentials": [user, password],
+        "auth": {"password": password},
+    }
+    figures = {"ok": 1, "failed": 0, "latency_ms": 1}
+    use = [{**proxy, **figures}, {**proxy, "username": f"{user}:{password}", **figures}]
+    used = {**proxy, **told} if identity else told
+    send({"type": "run_result", "outcome": {"status": "completed"}, "proxy_used": used, "proxy_use": use})
+
+
+def tells_proxy_only():
+    tells_proxy(identity=False)
+
+
+def blames_proxy():
+    message = "the proxy http://u@h:1 is away, not http://ghp_token@h:2"
+    print(message, file=sys.stderr)
+    event("run_error", {"error_type": "FetchError", "message": message, "stack": message})
+    result("error", message=message)
+    return 1
+
+
 def script_error():
     event("run_error", {"error_type": "ValueError", "message": "bad\nvalue", "stack": "the stack"})
     result("error", message="bad value")

@@ -8,8 +8,8 @@
 -- Returns  {state 'healthy'|'resting'|'due'|'trial', ms until which it rests or 0, rests in a row,
 --          ms until which it rests for the domain or 0, whether a rest began with this report 0/1}
 -- Complexity  O(log n)
--- Invariant  a trial is ended by the report of the choice that began it; a rest is never made longer by what was
---            in flight when it began
+-- Invariant  the trials since a rest are decided by the first of their reports, however late it is; a rest is never
+--            made longer by what was in flight when it began
 -- include: lib/pool.lua
 local at, number = tonumber(ARGV[3]), tonumber(ARGV[4])
 local ok, failed, domain = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[8]
@@ -27,17 +27,16 @@ local function rest(e)
   redis.call('ZADD', RESTS, now + pause(rest_ms, max_rest_ms, e.rests), at)
   redis.call('ZADD', OUT, at, at)
   redis.call('ZREM', LRU, at)
-  e.state, e.rests, e.failures = RESTING, e.rests + 1, {}
+  e.state, e.rests, e.trial, e.failures = RESTING, e.rests + 1, 0, {}
 end
 
 local function judge(e)
-  if e.state == TRIAL and e.trial == number then
+  if e.trial > 0 and number >= e.trial then
     if failed > 0 then
       rest(e)
       return true
     end
-    e.state = ok > 0 and HEALTHY or DUE
-    if ok > 0 then e.rests = 0 end
+    if ok > 0 then heal(e) else e.state = DUE end
     come_back(at, e, window, seq)
   elseif e.state == HEALTHY and failed > 0 then
     local recent = {}
@@ -76,6 +75,10 @@ end
 local e = load(at)
 e.ok, e.failed, e.latency = e.ok + ok, e.failed + failed, e.latency + tonumber(ARGV[7])
 local began = health_on and judge(e)
+if not health_on and e.state ~= HEALTHY then
+  heal(e)
+  come_back(at, e, window, seq)
+end
 save(at, e)
 local banned_until = health_on and domain ~= '' and ban() or 0
 keep(META, OUT, LRU, RESTS, ENDPOINTS)

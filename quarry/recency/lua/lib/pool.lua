@@ -46,5 +46,9 @@ end
 local function come_back(at, e, window, seq)
   redis.call('ZREM', RESTS, at)
   if window > 0 and e.last > 0 then redis.call('ZADD', LRU, e.last, at) end
-  if window == 0 or e.last <= seq - window then redis.call('ZREM', OUT, at) end
+  if window == 0 or e.last == 0 or e.last <= seq - window then redis.call('ZREM', OUT, at) end
+end
+
+local function heal(e)
+  e.state, e.rests, e.trial = HEALTHY, 0, 0
 end
