@@ -28,8 +28,7 @@ _TUNNEL_ERRORS = frozenset({"net::ERR_TUNNEL_CONNECTION_FAILED", "net::ERR_SOCKS
 _TIMED_OUT, _ABORTED = "net::ERR_TIMED_OUT", "net::ERR_ABORTED"
 
 MAX_QUESTIONS = 8
-"""Tunnels that a run asks for at its end. What is not asked about counts for nobody: the provider may forbid all
-these targets."""
+"""Tunnels that a run asks for at its end; the rest counts for nobody: they may all be refused by rules."""
 
 
 class ProxyWatch:

@@ -115,7 +115,8 @@ def is_silent(trace: Trace) -> bool:
 
     Over a connection that stood before any silence is one: what it said then is old.
     """
-    # libcurl names a peer once the SOCKS handshake is over.
+    # libcurl names a peer once the SOCKS handshake is over, and TLS with an https target after it: till then
+    # the proxy's reply goes unnoticed, and there is a doubt more.
     replied = trace.protocol == "socks5" and trace.connections > 0 and trace.reached
     return not (trace.heard or replied)
 

@@ -28,16 +28,16 @@ ITSELF = "http://127.0.0.1:1/"
 """The proxy's own loopback, at a port where nobody is expected: refused at once, by it or by its rules."""
 
 REMEMBERED_S = 60.0
-"""How long a verdict on credentials holds: a target that says 401 to every request costs a question a minute."""
+"""How long a verdict on credentials holds: a target that always says 401 costs one question a minute."""
 
 LIVES_S = 15.0
-"""How long a sign of life holds: slow targets cost few questions, and a proxy that begins to hang is found."""
+"""How long a sign of life holds: slow targets cost few questions, a proxy that hangs is found soon."""
 
 LIFELESS_S = 5.0
 """How long silence holds: shorter than a rest, so that the run which tries the proxy after one asks anew."""
 
 PATIENCE_S = 2.0
-"""A request given up (by its script, or with its page or run) that waited as long in silence has timed out."""
+"""A request given up (by its script, with its page or run) after as long in silence has timed out."""
 
 MAX_ENDPOINTS = 1024
 """Verdicts kept; the oldest goes first."""

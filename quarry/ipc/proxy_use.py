@@ -18,7 +18,8 @@ def sensible_use(value: Any) -> list[dict[str, Any]] | None:
         value: As it was decoded; anything at all.
 
     Returns:
-        protocol, host, port, [username], ok, failed, unheard, latency_ms of each, in order; None where it is no list.
+        protocol, host, port, [username], ok, failed, unheard, latency_ms of each, in order; None where it is
+        no list.
     """
     if not isinstance(value, list):
         return None

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 
 import pytest
 
 from quarry.crawl.granting import Granting, check_pools
 from quarry.crawl.plan import CrawlPlan, JobPayload, PlanPool
+from quarry.engine.server import PrivateServer
 from quarry.errors import ConfigError
 from quarry.proxy import Rotation
-from quarry.recency import MemoryRecency
-from quarry.redisio import RedisRefusedError
+from quarry.recency import MemoryRecency, RedisRecency
+from quarry.redisio import make_client
 from quarry.testing import make_pool
 from quarry.types import Secret
 
@@ -33,14 +35,6 @@ def _plan(**fields):
 
 def _job(params=None, *, proxy=None):
     return JobPayload(target="x.py", params=params or {}, source="s", category="c", proxy=proxy)
-
-
-class RefusingRecency(MemoryRecency):
-    """A store whose Redis refuses to write."""
-
-    async def choose(self, pool, ask):
-        """Say what a Redis without memory says."""
-        raise RedisRefusedError("Redis refused a command: OOM command not allowed")
 
 
 def _granting(*pools, secrets=None):
@@ -79,15 +73,24 @@ async def test_a_pool_that_is_not_here_is_refused():
 
 
 @pytest.mark.clause("PROXY-14")
-async def test_a_redis_that_refuses_is_named_in_the_outcome():
+async def test_a_redis_that_refuses_is_named_in_the_outcome(tmp_path):
     """It is there: the run is not one that was lost with its worker."""
     pool = make_pool(2)
-    rotation = Rotation(RefusingRecency(), throw=lambda: 0)
-    granting = Granting(pools={"pool": pool}, rotation=rotation, host="worker-7")
     plan = _plan(proxies={"pool": PlanPool(digest=pool.digest)})
-    outcome = await granting.grant(plan, "k", _job(proxy="pool"))
+    server = PrivateServer(tmp_path / "redis")
+    server.start()
+    client = make_client(server.url)
+    try:
+        await client.set(f"quarry:proxy:{{pool:{pool.digest}}}:meta", "a wrong kind of key")
+        granting = Granting(
+            pools={"pool": pool}, rotation=Rotation(RedisRecency(client), throw=lambda: 0), host="worker-7"
+        )
+        outcome = await granting.grant(plan, "k", _job(proxy="pool"))
+    finally:
+        await client.aclose()
+        await asyncio.to_thread(server.stop)
     assert (outcome.status.value, outcome.error_type) == ("executor_crash", "proxy_store_refused")
-    assert outcome.message.startswith("no endpoint of proxy pool 'pool' on worker-7: Redis refused")
+    assert outcome.message.startswith("no endpoint of proxy pool 'pool' on worker-7: Redis refused a command")
 
 
 @pytest.mark.clause("PROXY-11")

@@ -177,10 +177,15 @@ async def run(ctx):
 async def test_a_page_that_never_came_in_a_run_that_is_told_to_end(tmp_path, one):
     """There is no time to ask: a doubt."""
     one.pause()
-    fields = {"run_id": "run", "attempt": 1, "job": {"url": "http://127.0.0.1:1/"}, "proxy": one.wire()}
+    fields = {
+        "run_id": "run",
+        "attempt": 1,
+        "job": {"url": f"http://127.0.0.1:{free_port()}/"},
+        "proxy": one.wire(),
+    }
     script = write_script(tmp_path, STUCK)
     result = await run_single(script, request=fields, end_when=bool)
-    assert result.outcome["error_type"] == "cancelled"
+    assert result.outcome["error_type"] == "cancelled", (result.outcome, result.types, result.stderr)
     assert figures(result) == [(one.port, 0, 0)]
     assert result.frames[-1].proxy_use[0]["unheard"] == 1
 

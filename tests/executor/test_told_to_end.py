@@ -22,7 +22,7 @@ ASKED = """
 from quarry import FetchError
 async def run(ctx):
     try:
-        await ctx.http.get(ctx.job["url"], timeout_s=1)
+        await ctx.http.get(ctx.job["url"], timeout_s=2)
     except FetchError as error:
         await ctx.emit.item("error", {"kind": error.kind})
 """

@@ -39,8 +39,14 @@ def test_frames_show_neither_job_nor_password():
 
 
 ENTRY = {
-    **{"protocol": "http", "host": "h", "port": 80, "username": "u"},
-    **{"ok": 1, "failed": 2, "unheard": 4, "latency_ms": 3},
+    "protocol": "http",
+    "host": "h",
+    "port": 80,
+    "username": "u",
+    "ok": 1,
+    "failed": 2,
+    "unheard": 4,
+    "latency_ms": 3,
 }
 
 

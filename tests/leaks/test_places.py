@@ -67,8 +67,8 @@ PROOFS = {
     "report of rotate": (NOTE, STRUCK),
     "report of crawl": (MARK,),
     "Flower /api/tasks": (MARK,),
-    "Flower's tasks, API": (MARK, "run:visit/file", "LookupError"),
-    "Flower's tasks, page": (MARK, "run:visit/file", "LookupError"),
+    "Flower's tasks, API": (MARK, "run:visit-file/file", "LookupError"),
+    "Flower's tasks, page": (MARK, "run:visit-file/file", "LookupError"),
     "Prometheus, metrics serve": (f"{MARK}-crawl",),
     "Prometheus, workers": ("quarry_proxy_choices_total", USER, f"{MARK}-dead"),
 }
