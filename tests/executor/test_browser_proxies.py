@@ -8,7 +8,8 @@ import pytest
 
 from tests.executor.support import run_single, write_script
 from tests.local_site import Answer
-from tests.proxies.servers import Microsocks, Tinyproxy, TlsFront, free_port, make_certificate
+from tests.proxies.servers import Microsocks, Tinyproxy, TlsFront, make_certificate
+from tests.workers.kit import free_port
 
 pytestmark = pytest.mark.usefixtures("chromium")
 

@@ -9,7 +9,8 @@ import pytest
 from quarry.ipc import Cancel, ProxyFrame
 from tests.executor.support import Serving, run_single, write_script
 from tests.local_site import Answer
-from tests.proxies.servers import Microsocks, Tinyproxy, free_port
+from tests.proxies.servers import Microsocks, Tinyproxy
+from tests.workers.kit import free_port
 
 GET = """
 async def run(ctx):

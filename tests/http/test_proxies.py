@@ -14,7 +14,8 @@ from quarry.http import FetchError, Http, ProxyUse, endpoint_of
 from quarry.http.curl import CurlTransport
 from quarry.http.use import MAX_QUESTIONS
 from tests.http.support import Server
-from tests.proxies.servers import HOST, Microsocks, Tinyproxy, TlsFront, free_port, make_certificate
+from tests.proxies.servers import HOST, Microsocks, Tinyproxy, TlsFront, make_certificate
+from tests.workers.kit import free_port
 
 PROXIES = ("http", "https", "socks5")
 TARGETS = ("http", "https")

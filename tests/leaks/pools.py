@@ -24,7 +24,8 @@ from tests.leaks.planted import (
     WRONG,
     Planted,
 )
-from tests.proxies.servers import Microsocks, Tinyproxy, free_port
+from tests.proxies.servers import Microsocks, Tinyproxy
+from tests.workers.kit import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

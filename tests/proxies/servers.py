@@ -10,7 +10,6 @@ import contextlib
 import re
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import threading
@@ -19,18 +18,12 @@ from pathlib import Path
 from typing import Self
 
 from tests.services import require_service
+from tests.workers.kit import free_port
 
 HOST = "127.0.0.1"
 _DEADLINE_S = 20.0
 _REQUEST = re.compile(r"Request \(file descriptor \d+\): (\S+) (\S+)")
 _CONNECTED = re.compile(r"connected to (\S+)")
-
-
-def free_port() -> int:
-    """A port at which nobody listens now."""
-    with socket.socket() as found:
-        found.bind((HOST, 0))
-        return int(found.getsockname()[1])
 
 
 class ProxyProcess:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
-from tests.proxies.servers import free_port
+from tests.workers.kit import free_port
 
 HOSTS = tuple(f"127.0.0.{last}" for last in range(1, 9))
 """Where it listens: as many domains."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -41,13 +42,22 @@ def wait_for(condition: Callable[[], Any], what: str, timeout_s: float = 120) ->
     return value
 
 
+_LOW, _HIGH = 11_000, 31_000
+_PORTS = itertools.count(os.getpid() * 101)
+
+
 def free_port() -> int:
-    """A free port of loopback; below 55536, so that a cluster's bus has one too."""
+    """A free port of loopback, each time another one.
+
+    Below those that the kernel gives to outgoing connections: none of them takes it before its server is there,
+    or while it is started again. A cluster's bus finds its own port, 10,000 above.
+    """
     while True:
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            if (port := listener.getsockname()[1]) < 55536:
-                return port
+        port = _LOW + next(_PORTS) % (_HIGH - _LOW)
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 def clean_env(**more: str) -> dict[str, str]:
