@@ -93,7 +93,7 @@ class RedisRecency:
         trial_ms = pool.health.trial_ms if pool.health.enabled else 0
         if ask.sticky is not None:
             keys = [*keys, _sticky_key(pool, ask.sticky)]
-        at, number, reason, trial = await self._step(
+        reply: bytes = await self._step(
             "choose",
             keys,
             (
@@ -102,7 +102,8 @@ class RedisRecency:
                 *ask.exclude,
             ),
         )
-        return Choice(index=at, number=number, reason=reason.decode(), trial=trial == 1)
+        at, number, reason, trial = reply.decode().split(" ")
+        return Choice(index=int(at), number=int(number), reason=reason, trial=trial == "1")
 
     async def peek(self, pool: ProxyPool, asks: Sequence[Ask]) -> list[Choice]:
         """Answer what `choose` would, to these questions in this order; mark nothing.
