@@ -24,8 +24,8 @@ def _start(folder: Path, then: str = "wait", path: str | None = None) -> tuple[s
     parent = subprocess.Popen(
         [sys.executable, str(PARENT), str(folder), then, "deliverers:WithExecutor"],
         env=env, stderr=subprocess.DEVNULL,
-        # A shell's background job ignores SIGINT and hands that down; the command under test must not.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+        # A shell's background job ignores SIGINT, nohup SIGHUP, and both are handed down; not so here.
+        preexec_fn=lambda: [signal.signal(s, signal.SIG_DFL) for s in (signal.SIGINT, signal.SIGHUP)],  # noqa: PLW1509
     )  # fmt: skip
     wait_for((folder / "pids").exists, "the command's processes")
     return parent, json.loads((folder / "pids").read_text())
