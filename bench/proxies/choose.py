@@ -29,9 +29,11 @@ SIZES = (2, 3, 10, 100, 1_000, 10_000, 100_000)
 class Case:
     """A pool in a state: how much of it is in the recency window, how much rests."""
 
-    def __init__(self, label: str, size: int, *, window: int = 0, resting: int = 0) -> None:
-        self.label, self.size, self.resting = label, size, resting
-        strategy = "random" if window else "round_robin"
+    def __init__(
+        self, label: str, size: int, *, window: int = 0, resting: int = 0, sticky: str | None = None
+    ) -> None:
+        self.label, self.size, self.resting, self.sticky, self.count = label, size, resting, sticky, 0
+        strategy = "random" if window else "sticky" if sticky else "round_robin"
         self.pool = make_pool(
             size, name=f"{label}-{size}".replace(" ", "-"), strategy=strategy, window=window
         )
@@ -40,14 +42,16 @@ class Case:
 
     async def fill(self, store: RedisRecency) -> None:
         """Bring the pool into its state."""
-        for at in range(self.resting):
+        for at in range(0, self.size if self.resting else 0, max(1, self.size // max(1, self.resting))):
             await store.report(self.pool, ProxyReport(index=at, number=0, failed=3))
-        for _ in range(min(self.window, 2_000)):
+        for _ in range(self.window + 1 if self.window else 0):
             await self.choose(store)
 
     async def choose(self, store: RedisRecency) -> None:
         """Make one choice."""
-        ask = Ask(order=self.order, window=self.window, dice=self.dice.getrandbits(32))
+        self.count += 1
+        sticky = f"key {self.count if self.sticky == 'new' else 1}" if self.sticky else None
+        ask = Ask(order=self.order, window=self.window, dice=self.dice.getrandbits(32), sticky=sticky)
         await store.choose(self.pool, ask)
 
 
@@ -58,7 +62,10 @@ def cases() -> list[Case]:
         found.append(Case("round-robin", size))
         found.append(Case("random, window n/2", size, window=max(1, size // 2)))
         if size >= 10:
-            found.append(Case("a tenth rests", size, resting=min(size // 10, 2_000)))
+            found.append(Case("round-robin, a tenth rests", size, resting=size // 10))
+    for size in (10, 100_000):
+        found.append(Case("sticky, a known key", size, sticky="known"))
+        found.append(Case("sticky, a new key", size, sticky="new"))
     return found
 
 
@@ -124,7 +131,8 @@ def main() -> None:
         head = (
             "# What a choice costs\n\nMade by `python bench/proxies/choose.py --write docs/proxy-costs.md`: a"
             " choice of an endpoint beside a bare round trip to the same Redis, on one connection over a unix"
-            f" socket, {given.rounds} rounds of {given.count} each. The target is a ratio of at most 2.\n\n"
+            f" socket, {given.rounds} rounds of {given.count} each. The target is a ratio of at most 2, in the"
+            " median.\n\n"
         )
         given.write.write_text(head + "\n".join(lines) + "\n", encoding="utf-8")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from quarry.config.given import absolute
@@ -103,7 +104,7 @@ def _path_problems(scripts: Mapping[str, ScriptValues], base: str) -> Iterator[K
     """Refuse entries of one script that differ in its pool: named by its path it must have one."""
     first: dict[str, str] = {}
     for name, entry in scripts.items():
-        other = first.setdefault(absolute(base, entry.path), name)
+        other = first.setdefault(os.path.realpath(absolute(base, entry.path)), name)
         if scripts[other].proxy != entry.proxy:
             key = ("scripts", name) if entry.proxy is None else ("scripts", name, "proxy")
             yield KeyProblem(

@@ -149,7 +149,11 @@ def entry_of(entries: Mapping[str, PoolEntry], target: str, path: str | None) ->
     entry = entries.get(target)
     if entry is not None or path is None:
         return entry
-    return next((entry for entry in entries.values() if entry.path == path), None)
+    telling = [entry for entry in entries.values() if entry.proxy is not None]
+    if not telling:
+        return None
+    real = os.path.realpath(path)  # a link to a script is that script
+    return next((entry for entry in telling if os.path.realpath(entry.path) == real), None)
 
 
 def pool_of(entry: PoolEntry | None, inherited: str | None) -> str | None:

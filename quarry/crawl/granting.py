@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import socket
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from quarry.config.job_secrets import NAME_RULE, is_secret_name
 from quarry.config.pool_strategy import with_strategy
-from quarry.errors import ConfigError, SchedulerError
+from quarry.errors import ConfigError, QuarryError, SchedulerError
 from quarry.proxy import Circumstances
 from quarry.redisio import RedisRefusedError
 from quarry.runtime.job_secrets import find_references, resolve
@@ -35,6 +38,10 @@ class Grant:
     params: Any = field(repr=False)
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     proxy: RunProxy | None = None
+
+
+ANNOUNCED_MS = 2 * 3600 * 1000
+"""How long an announcement counts; whoever uses a pool repeats it every hour."""
 
 
 class NotGrantedError(SchedulerError):
@@ -75,6 +82,7 @@ class Granting:
         self._rotation = rotation
         self._host = host or socket.gethostname()
         self._known: dict[tuple[str, str | None], ProxyPool] = {}
+        self._log = structlog.get_logger("quarry.crawl")
 
     async def grant(self, plan: CrawlPlan, key: str, job: JobPayload) -> Grant | Outcome:
         """Look up what a run needs.
@@ -113,6 +121,31 @@ class Granting:
                 f"no endpoint of proxy pool {pool.name!r} on {self._host}: {error.message}",
             )
         return Grant(params=params, secrets=secrets, proxy=proxy)
+
+    async def announce(self) -> None:
+        """Tell the fleet which pools this machine has, so that others leave their runs to it."""
+        try:
+            for pool in self._pools.values():
+                if self._rotation is not None:
+                    await self._rotation.announce(pool)
+        except QuarryError as error:
+            self._log.warning("proxy.announce_failed", error=error.message)
+
+    async def is_served_elsewhere(self, plan: CrawlPlan) -> bool:
+        """Say whether somebody in the fleet has all pools of a crawl, as was announced of late.
+
+        Raises:
+            QuarryError: The store is away.
+        """
+        if self._rotation is None or not plan.proxies:
+            return False
+        since_ms = time.time() * 1000 - ANNOUNCED_MS
+        known = {
+            (definition.name, definition.digest)
+            for definition in await self._rotation.store.definitions()
+            if definition.last_ms > since_ms
+        }
+        return all((name, wanted.digest) in known for name, wanted in plan.proxies.items())
 
     async def close(self) -> None:
         """Report what waits to be reported of endpoints."""

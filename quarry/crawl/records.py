@@ -111,10 +111,13 @@ def make_lost_record(plan: CrawlPlan, owed: Owed, job: JobPayload, token: str) -
     """
     identity = identity_of(plan, owed.key, job, attempt=owed.attempt, depth=owed.depth)
     now = format_timestamp(time.time())
-    if owed.reason == "lost":
+    allowed = plan.bounds.get("max_redeliveries")
+    if owed.reason == "lost" and allowed is not None and owed.deliveries <= allowed:
+        what = f"the crawl was stopped after {owed.deliveries} deliveries of this run that came to nothing"
+    elif owed.reason == "lost":
         what = f"all {owed.deliveries} deliveries of this run were lost with their workers"
     elif owed.deliveries:
-        what = "the crawl was stopped at once while this attempt was executed"
+        what = "the crawl was stopped at once, between this attempt's delivery and its end"
     else:
         what = "the crawl was stopped before this attempt was delivered"
     return _record(

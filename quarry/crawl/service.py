@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,8 @@ _REFUSED_S = 5.0
 """How long a slot rests after a message whose storage, pool or secret is not to be had here."""
 
 _CANCEL_S = 7.0
+_LEFT_S = 30.0
+"""How long a crawl is left to others that have its pools."""
 """What a cancelled run needs at most: its executor has TERM, 5 s, KILL."""
 
 
@@ -86,6 +89,7 @@ class WorkerService:
         self._hashes = ScriptHashes()
         self._contexts: dict[str, CrawlContext] = {}
         self._imbalanced: set[str] = set()
+        self._left: dict[str, float] = {}
         self._running: dict[asyncio.Event, str] = {}
         self._idle = asyncio.Event()
         self._idle.set()
@@ -97,6 +101,7 @@ class WorkerService:
         self._background = [
             asyncio.create_task(self._heartbeat.run(), name="heartbeat"),
             asyncio.create_task(self._reap_for_ever(), name="reaper"),
+            asyncio.create_task(self._granting.announce(), name="announce"),
         ]
 
     async def deliver(self, crawl: str, key: str) -> dict[str, Any]:
@@ -108,6 +113,10 @@ class WorkerService:
         self._figures.delivery_began()
         try:
             try:
+                if self._left.get(crawl, 0.0) > time.monotonic():
+                    how = HANDED_BACK
+                    await self._hand_back(crawl, key, cancel)
+                    return {"outcome": how}
                 context = await self._context(crawl)
                 await context.check_storage()
             except LedgerMissingError:
@@ -119,6 +128,7 @@ class WorkerService:
             shown, closable = await deliver(context, key=key, cancel=cancel)
             how = shown.get("how", shown["outcome"])
             if how == HANDED_BACK:
+                await self._leave_to_others(context)
                 await _rest(cancel)
             if closable:
                 await self._close_after(context)
@@ -131,6 +141,15 @@ class WorkerService:
             if not self._running:
                 self._idle.set()
         return shown
+
+    async def _leave_to_others(self, context: CrawlContext) -> None:
+        """Take no more of a crawl for a while where others have the pools that lack here.
+
+        A run that is handed back before it was claimed has lost no delivery.
+        """
+        with suppress(QuarryError):
+            if await self._granting.is_served_elsewhere(context.plan):
+                self._left[context.plan.crawl] = time.monotonic() + _LEFT_S
 
     async def _hand_back(self, crawl: str, key: str, cancel: asyncio.Event) -> None:
         """Give a message back that this worker can't serve, and keep its slot for a while.
@@ -248,6 +267,7 @@ class WorkerService:
         executing = set(self._running.values())
         for crawl in set(self._contexts) - set(open_crawls) - executing:
             del self._contexts[crawl]
+        self._left = {crawl: until for crawl, until in self._left.items() if crawl in open_crawls}
         await self._runners.keep_for(set(self._contexts) | executing)
 
     async def _reap(self, crawl: str) -> None:

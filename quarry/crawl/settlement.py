@@ -161,6 +161,11 @@ class Settlement:
             missing.events = await self._children(missing.record)
         missing.advance(position)
 
+    def _pool_of(self, record: CommitRecord) -> str | None:
+        """Give the pool that a run's children inherit: without it they would go out without a proxy."""
+        pool = (record.proxy or {}).get("pool")
+        return pool if pool in self._plan.proxies else None
+
     async def _children(self, record: CommitRecord) -> list[NewJob]:
         payloads = await self._threads.run(self._dataset.enqueue_payloads, record)
         script, _ = await self._threads.run(self._scripts.path_of, self._plan, record.target, record.script)
@@ -172,5 +177,6 @@ class Settlement:
             source=record.source,
             category=record.category,
             depth=record.depth,
+            proxy=self._pool_of(record),
         )
         return [make_child(self._plan, parent, payload) for payload in payloads]

@@ -172,7 +172,12 @@ class EmbeddedWorker:
     def _environment(self) -> dict[str, str]:
         # Celery reads its own variables before any setting: a CELERY_BROKER_URL meant for another program
         # would send this worker there.
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("CELERY_")}
+        # The port of a fleet's worker is its own, and taken.
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("CELERY_", "QUARRY_METRICS_"))
+        }
         return {**inherited, **self._env, "QUARRY_BROKER": self._broker_url}
 
     def _is_ready(self, deadline: float) -> bool:

@@ -75,7 +75,7 @@ class Rotation:
         Raises:
             QuarryError: The store is away.
         """
-        await self._announce(pool)
+        await self.announce(pool)
         proxy = RunProxy(self, pool, circumstances)
         await proxy.choose()
         return proxy
@@ -84,8 +84,12 @@ class Rotation:
         """Report what waits to be reported."""
         await self.reports.close()
 
-    async def _announce(self, pool: ProxyPool) -> None:
-        """Say now and then that the pool is used, and whether others define it differently."""
+    async def announce(self, pool: ProxyPool) -> None:
+        """Say now and then that the pool is used, and whether others define it differently.
+
+        Raises:
+            QuarryError: The store is away.
+        """
         definition = (pool.name, pool.digest)
         now = self._clock()
         if now - self._announced.get(definition, -ANNOUNCE_S) < ANNOUNCE_S:

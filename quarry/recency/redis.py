@@ -157,7 +157,9 @@ class RedisRecency:
         state.choices, state.following = choices, following
         for at, packed in zip(entries[::2], entries[1::2], strict=True):
             numbers = [int(number) for number in json.loads(packed)]
-            state.entries[int(at)] = Entry(*numbers[:_FIGURES], failures=numbers[_FIGURES:])
+            entry = Entry(*numbers[:_FIGURES], failures=numbers[_FIGURES:])
+            entry.last, entry.trial = (n if n <= choices else 0 for n in (entry.last, entry.trial))
+            state.entries[int(at)] = entry
         state.rests = {int(at): int(float(until)) for at, until in zip(rests[::2], rests[1::2], strict=True)}
         for field, ban in zip(bans[::2], bans[1::2], strict=True):
             at, domain = field.decode().split(" ", 1)

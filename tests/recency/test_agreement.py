@@ -174,3 +174,61 @@ def test_round_robin_is_even(server, size, count):
     for choice, _ in asyncio.run(_play(server, pool, program)):
         counts[choice.index] += 1
         assert max(counts.values()) - min(counts.values()) <= 1
+
+
+class _Naive:
+    """Each strategy in the fewest words, without health: what the stores must do, however they do it."""
+
+    def __init__(self, pool):
+        self.pool, self.size = pool, len(pool.endpoints)
+        self.turn, self.history, self.keys = 0, [], {}
+
+    def allowed(self, ask, now):
+        """Positions that may be chosen now, and the reason."""
+        if ask.sticky is not None:
+            at, until = self.keys.get(ask.sticky, (None, 0))
+            if until > now:
+                return {at}, "sticky"
+        if self.pool.strategy != "random":
+            return {self.turn}, "free"
+        recent = set(self.history[max(0, len(self.history) - ask.window) :]) if ask.window else set()
+        free = set(range(self.size)) - recent
+        if free:
+            return free, "free"
+        oldest = min(recent, key=lambda at: max(i for i, seen in enumerate(self.history) if seen == at))
+        return {oldest}, "least_recent"
+
+    def note(self, ask, choice, now):
+        """Learn what was chosen."""
+        self.history.append(choice.index)
+        if ask.sticky is not None:
+            self.keys[ask.sticky] = (choice.index, now + ask.sticky_ttl_ms)
+        if choice.reason != "sticky" and ask.order == "next":
+            self.turn = (choice.index + 1) % self.size
+
+
+@pytest.mark.clause("PROXY-06")
+@pytest.mark.clause("PROXY-07")
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    _pools(),
+    st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from([0, 50, 199, 200]), _DICE), max_size=40),
+)
+def test_each_strategy_is_what_its_name_says(server, pool, steps):
+    """Both stores against a model that knows no sorted sets: rounds, windows, the oldest, keys and their time."""
+
+    async def play():
+        client = make_client(server.url)
+        await client.flushall()
+        pair, naive = _Pair(client), _Naive(pool)
+        for key, wait, dice in steps:
+            pair.now += wait
+            ask = _ask(pool, key, (), None, dice)
+            positions, reason = naive.allowed(ask, pair.now)
+            choice = await pair.both(lambda store, ask=ask: store.choose(pool, ask))
+            assert choice.index in positions
+            assert choice.reason == reason
+            naive.note(ask, choice, pair.now)
+        await client.aclose()
+
+    asyncio.run(play())

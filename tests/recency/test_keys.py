@@ -52,7 +52,8 @@ async def test_every_key_has_the_pools_tag_and_an_end(server):
 @pytest.mark.parametrize(
     "lost", [("meta",), ("meta", "lru", "endpoints"), ("rests", "endpoints"), ("lru",), ("endpoints",)]
 )
-async def test_a_redis_that_lost_keys_leaves_nobody_out_for_ever(server, lost):
+@pytest.mark.parametrize("trial", [False, True])
+async def test_a_redis_that_lost_keys_leaves_nobody_out_for_ever(server, lost, trial):
     """Evicted, or gone with a file: after a while of successes every endpoint takes part again."""
     client = make_client(server.url)
     await client.flushall()
@@ -60,12 +61,18 @@ async def test_a_redis_that_lost_keys_leaves_nobody_out_for_ever(server, lost):
     store = RedisRecency(client, clock_ms=lambda: now[0])
     pool = make_pool(4, strategy="random", window=2, health=Health(failures=1))
     ask = [Ask(order="random", window=2, dice=at * 2654435761 % 2**32) for at in range(400)]
-    for at in range(20):
-        choice = await store.choose(pool, ask[at])
-        await store.report(pool, ProxyReport(index=choice.index, number=choice.number, failed=int(at == 7)))
+    for at in range(2000):
+        choice = await store.choose(pool, ask[at % 400])
+        await store.report(
+            pool, ProxyReport(index=choice.index, number=choice.number, failed=int(at == 1990))
+        )
+    if trial:
+        now[0] += 3_600_000
+        while not (choice := await store.choose(pool, ask[at % 400])).trial:
+            at += 1
     for part in lost:
         await client.delete(f"quarry:proxy:{{{pool.name}:{pool.digest}}}:{part}")
-    await store.report(pool, ProxyReport(index=2, number=19, failed=1))
+    await store.report(pool, ProxyReport(index=2, number=1999, failed=1))
     now[0] += 3_600_000
     chosen = []
     for each in ask:

@@ -29,7 +29,7 @@ local resting = redis.call('ZCARD', RESTS)
 if resting > 0 then
   local over = health_on and now or '+inf'
   for _, member in ipairs(redis.call('ZRANGEBYSCORE', RESTS, '-inf', over, 'LIMIT', 0, 16)) do
-    local e = load(member)
+    local e = load(member, seq)
     e.state, resting = DUE, resting - 1
     save(member, e)
     come_back(member, e, window, seq)
@@ -71,11 +71,11 @@ if not at then
   if turn then following = (turn + 1) % size end
 end
 
+local e = load(at, seq)
 seq = seq + 1
 -- Once a day is enough, and spares most choices five commands.
 local renew = now - kept_ms > 86400000
 redis.call('HSET', META, 'seq', seq, 'next', following, 'kept_ms', string.format('%.0f', renew and now or kept_ms))
-local e = load(at)
 e.chosen, e.last, e.last_ms = e.chosen + 1, seq, now
 if not health_on then heal(e) end
 -- One that rests is left out: picked all the same, its rest was lost, and this is its trial.

@@ -72,7 +72,7 @@ local function ban()
   return until_ms
 end
 
-local e = load(at)
+local e = load(at, seq)
 e.ok, e.failed, e.latency = e.ok + ok, e.failed + failed, e.latency + tonumber(ARGV[7])
 local began = health_on and judge(e)
 if not health_on and e.state ~= HEALTHY then

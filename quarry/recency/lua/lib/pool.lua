@@ -19,7 +19,8 @@ end
 
 local now, keep_ms = read_clock(), tonumber(ARGV[2])
 
-local function load(at)
+-- Numbers above `seq` are from before a loss of META: nothing that is compared with them would ever come true.
+local function load(at, seq)
   local text = redis.call('HGET', ENDPOINTS, at)
   if not text then
     return {chosen = 0, last = 0, last_ms = 0, ok = 0, failed = 0, latency = 0, state = HEALTHY, rests = 0,
@@ -28,6 +29,8 @@ local function load(at)
   local e = cjson.decode(text)
   local failures = {}
   for i = 10, #e do failures[#failures + 1] = e[i] end
+  if e[2] > seq then e[2] = 0 end
+  if e[9] > seq then e[9] = 0 end
   return {chosen = e[1], last = e[2], last_ms = e[3], ok = e[4], failed = e[5], latency = e[6], state = e[7],
     rests = e[8], trial = e[9], failures = failures}
 end
