@@ -27,7 +27,9 @@ class LogFile:
         self._told = False
 
     def write(self, text: str) -> int:
-        """Write as far as that is possible."""
+        """Write as far as that is possible; what comes after the log was closed has nobody to read it."""
+        if self._file.closed:
+            return len(text)
         try:
             return self._file.write(text)
         except OSError as error:
@@ -36,7 +38,7 @@ class LogFile:
 
     def flush(self) -> None:
         """Flush as far as that is possible."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
             self._file.flush()
 
     def _tell(self, error: OSError) -> None:

@@ -131,8 +131,8 @@ def main() -> None:
         head = (
             "# What a choice costs\n\nMade by `python bench/proxies/choose.py --write docs/proxy-costs.md`: a"
             " choice of an endpoint beside a bare round trip to the same Redis, on one connection over a unix"
-            f" socket, {given.rounds} rounds of {given.count} each. The target is a ratio of at most 2, in the"
-            " median.\n\n"
+            f" socket, {given.rounds} rounds of {given.count} each. The target is a ratio of at most 2, in"
+            " the median.\n\n"
         )
         given.write.write_text(head + "\n".join(lines) + "\n", encoding="utf-8")
 
