@@ -40,8 +40,8 @@ class Grant:
     proxy: RunProxy | None = None
 
 
-ANNOUNCED_MS = 2 * 3600 * 1000
-"""How long an announcement counts; whoever uses a pool repeats it every hour."""
+ANNOUNCED_MS = 15 * 60 * 1000
+"""How long an announcement counts; workers repeat theirs every five minutes."""
 
 
 class NotGrantedError(SchedulerError):

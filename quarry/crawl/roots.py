@@ -82,30 +82,56 @@ class Roots(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return [(0, 1, [job], True)] if start == 0 else [(1, 1, [], True)]
 
     def save(self, folder: Path) -> None:
-        """Keep them in the crawl's state folder.
+        """Keep them in the crawl's state folder, whole or not at all; what is there is never replaced.
 
         Raises:
-            ConfigError: The folder can't be written.
+            ConfigError: Roots are kept there already, or the folder can't be written.
         """
-        path = folder / _FILE
+        path, new = folder / _FILE, folder / f"{self.seeder}.tmp"
         try:
-            with path.open("wb") as file:
+            with new.open("wb") as file:
                 file.write(msgspec.json.encode(self))
                 file.flush()
                 os.fsync(file.fileno())
+            os.link(new, path)
+        except FileExistsError as error:
+            raise ConfigError(
+                f"{path}: another command keeps the seeds of a crawl of that id there; choose another id"
+            ) from error
         except OSError as error:
             raise ConfigError(f"{path} can't be written: {error.strerror}") from error
+        finally:
+            new.unlink(missing_ok=True)
 
 
-def load_roots(folder: Path) -> Roots | None:
-    """Load what `Roots.save` kept; None where nothing was.
+def roots_are_kept(folder: Path) -> bool:
+    """Say whether a state folder keeps roots of any crawl, readable or not."""
+    return os.path.lexists(folder / _FILE)
+
+
+def drop_roots(folder: Path) -> None:
+    """Forget what `Roots.save` kept; the seeds themselves stay."""
+    (folder / _FILE).unlink(missing_ok=True)
+
+
+def kept_seeder(folder: Path) -> str | None:
+    """Name the seeder whose roots a state folder keeps; None where it keeps none that can be read."""
+    roots = _read(folder)
+    return roots.seeder if roots is not None else None
+
+
+def load_roots(folder: Path, *, seeder: str) -> Roots | None:
+    """Load what `Roots.save` kept; None where nothing was, or another crawl's roots are.
+
+    Args:
+        folder: State folder of the crawl.
+        seeder: Whose roots, as the ledger says.
 
     Raises:
         ConfigError: The seed file is gone, or another one than it was.
     """
-    try:
-        roots = msgspec.json.decode((folder / _FILE).read_bytes(), type=Roots)
-    except (OSError, msgspec.MsgspecError):
+    roots = _read(folder)
+    if roots is None or roots.seeder != seeder:
         return None
     path = roots.seeds or roots.payloads
     if path is None:
@@ -123,6 +149,13 @@ def load_roots(folder: Path) -> Roots | None:
             " (with its time: cp -p), or stop the crawl"
         )
     return roots
+
+
+def _read(folder: Path) -> Roots | None:
+    try:
+        return msgspec.json.decode((folder / _FILE).read_bytes(), type=Roots)
+    except (OSError, msgspec.MsgspecError):
+        return None
 
 
 def _payload_jobs(path: str, plan: CrawlPlan, start: int) -> Iterator[NewJob]:

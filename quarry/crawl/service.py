@@ -46,7 +46,7 @@ _REFUSED_S = 5.0
 """How long a slot rests after a message whose storage, pool or secret is not to be had here."""
 
 _CANCEL_S = 7.0
-_LEFT_S = 30.0
+_LEFT_S = 15.0
 """How long a crawl is left to others that have its pools."""
 """What a cancelled run needs at most: its executor has TERM, 5 s, KILL."""
 
@@ -113,7 +113,7 @@ class WorkerService:
         self._figures.delivery_began()
         try:
             try:
-                if self._left.get(crawl, 0.0) > time.monotonic():
+                if self._is_left(crawl):
                     how = HANDED_BACK
                     await self._hand_back(crawl, key, cancel)
                     return {"outcome": how}
@@ -130,6 +130,8 @@ class WorkerService:
             if how == HANDED_BACK:
                 await self._leave_to_others(context)
                 await _rest(cancel)
+            else:
+                self._left.pop(crawl, None)
             if closable:
                 await self._close_after(context)
         except LedgerMissingError:
@@ -141,6 +143,15 @@ class WorkerService:
             if not self._running:
                 self._idle.set()
         return shown
+
+    def _is_left(self, crawl: str) -> bool:
+        """Say whether a crawl is left to others now; when its time is over, one delivery looks again."""
+        until, now = self._left.get(crawl), time.monotonic()
+        if until is None:
+            return False
+        if until <= now:
+            self._left[crawl] = now + _LEFT_S
+        return until > now
 
     async def _leave_to_others(self, context: CrawlContext) -> None:
         """Take no more of a crawl for a while where others have the pools that lack here.
@@ -254,6 +265,7 @@ class WorkerService:
                 except Exception:  # noqa: BLE001 -- the only reaper of this process must not end
                     self._log.exception("reaper.internal_error", crawl=crawl)
             try:
+                await self._granting.announce()
                 await self._forget_contexts(crawls)
             except Exception:  # noqa: BLE001 -- as above
                 self._log.exception("reaper.internal_error")

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from quarry.types.proxy import ProxyPool
     from quarry.types.rotation import Choice
 
-ANNOUNCE_S = 3600.0
-"""Seconds after which a process says again that it uses a pool; the store forgets it after seven days."""
+ANNOUNCE_S = 300.0
+"""Seconds after which a process says again that it has a pool; the store forgets it after seven days."""
 
 BANNED = "banned"
 """The reason of ``rotate_proxy`` that speaks of one target only."""

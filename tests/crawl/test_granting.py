@@ -149,3 +149,28 @@ async def test_secrets_are_in_the_job_and_nowhere_else():
     assert grant.params == {"a": "k-1"}
     assert "k-1" not in repr(grant)
     assert job.params == {"a": {"$secret": "KEY"}}
+
+
+@pytest.mark.clause("PROXY-11")
+async def test_a_crawl_is_left_to_others_only_where_they_have_its_pools():
+    """As they have told the store of late; a pool that nobody has is no reason to wait for anybody."""
+    pool, other = make_pool(3), make_pool(4)
+    plan = _plan(proxies={"pool": PlanPool(digest=pool.digest)})
+    store = MemoryRecency()
+    without = Granting(rotation=Rotation(store, throw=lambda: 7))
+    assert not await without.is_served_elsewhere(plan)
+    await Granting(pools={"pool": other}, rotation=Rotation(store, throw=lambda: 7)).announce()
+    assert not await without.is_served_elsewhere(plan)
+    await Granting(pools={"pool": pool}, rotation=Rotation(store, throw=lambda: 7)).announce()
+    assert await without.is_served_elsewhere(plan)
+    assert not await without.is_served_elsewhere(_plan())
+
+
+@pytest.mark.clause("PROXY-11")
+async def test_an_announcement_of_long_ago_does_not_count():
+    """Its worker may be gone for hours."""
+    pool = make_pool(3)
+    store = MemoryRecency(lambda: 1_700_000_000_000)
+    await Granting(pools={"pool": pool}, rotation=Rotation(store, throw=lambda: 7)).announce()
+    plan = _plan(proxies={"pool": PlanPool(digest=pool.digest)})
+    assert not await Granting(rotation=Rotation(store, throw=lambda: 7)).is_served_elsewhere(plan)

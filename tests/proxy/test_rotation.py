@@ -74,7 +74,7 @@ async def test_a_pool_in_use_is_announced_again_and_again():
     now = [0.0]
     store, pool = MemoryRecency(lambda: int(now[0] * 1000) + 1), make_pool(1)
     rotation = _rotation(store, clock=lambda: now[0])
-    for now[0], announced in ((0.0, 1), (3599.0, 1), (3600.0, 3_600_001)):
+    for now[0], announced in ((0.0, 1), (299.0, 1), (300.0, 300_001)):
         await rotation.take(pool, HERE)
         assert [definition.last_ms for definition in await store.definitions()] == [announced]
 
