@@ -151,12 +151,11 @@ def make_root(settings: Settings, plan: CrawlPlan) -> JobPayload:
     )
 
 
-def make_dataset(settings: Settings, plan: CrawlPlan) -> Dataset:
-    """Open the dataset for writing, and refuse a crawl id that it knows already.
+def check_new_crawl(settings: Settings, plan: CrawlPlan) -> None:
+    """Refuse a crawl id that the dataset knows already; nothing is written.
 
     Raises:
         ConfigError: The id is taken, or a name is too long to be stored.
-        StoreError: The storage can't be written.
     """
     crawl = plan.crawl
     check_names(crawl=crawl, folder=RunFolder(settings.source, settings.category, plan.day, crawl))
@@ -165,6 +164,16 @@ def make_dataset(settings: Settings, plan: CrawlPlan) -> Dataset:
             f"--run-id {crawl}: the dataset {settings.dataset!r} at {settings.storage_path} holds a crawl of"
             " that id; choose another (a finished record is never written again)"
         )
+
+
+def make_dataset(settings: Settings, plan: CrawlPlan) -> Dataset:
+    """Open the dataset for writing, and refuse a crawl id that it knows already.
+
+    Raises:
+        ConfigError: The id is taken, or a name is too long to be stored.
+        StoreError: The storage can't be written.
+    """
+    check_new_crawl(settings, plan)
     return Dataset.create(settings.storage_path, settings.dataset)
 
 

@@ -23,21 +23,22 @@ def forget(**values: Any) -> int:
     crawl = check_crawl_id(values["crawl"])
     settings = load_reading(flags_of(values), values["config"])
 
-    async def ask(broker: Broker) -> bool:
-        await broker.state(crawl)
+    async def ask(broker: Broker) -> str | None:
+        seeder = (await broker.state(crawl)).seeder
         gone = await broker.ledger(crawl).forget()
         if gone:
             await broker.registry.drop(crawl)
-        return gone
+        return seeder if gone else None
 
-    from quarry.engine.state import crawl_folder, remove_folder
+    from quarry.engine.state import crawl_folder, remove_folder_of
 
-    if not ask_broker(settings, ask):
+    seeder = ask_broker(settings, ask)
+    if seeder is None:
         raise ConfigError(
             f"crawl {crawl} has not ended, or its summary is not written yet, and its ledger is needed:"
             f" quarry stop {crawl} ends it"
         )
-    remove_folder(crawl_folder(settings.state_dir, crawl))
+    remove_folder_of(crawl_folder(settings.state_dir, crawl), seeder)
     show(
         settings,
         {"crawl": crawl, "status": "forgotten"},

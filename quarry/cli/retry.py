@@ -157,12 +157,10 @@ def _pool_of(
 
 def _execute(settings: Any, reporter: StderrReporter, payloads: list[JobPayload]) -> RunResult:
     from quarry.engine import run_embedded, run_fleet
-    from quarry.engine.state import keep_payloads
 
-    roots = keep_payloads(settings, payloads)
     if settings.broker is not None:
-        return run_fleet(settings, reporter, roots=roots)
-    return run_embedded(settings, reporter, roots=roots)
+        return run_fleet(settings, reporter, payloads=payloads)
+    return run_embedded(settings, reporter, payloads=payloads)
 
 
 command = SectionCommand(

@@ -80,24 +80,40 @@ class Broker:
             if finding.severity is Severity.WARNING and reporter is not None:
                 reporter.warning(finding.sentence())
 
+    async def check_new(self, crawl: str) -> None:
+        """Refuse to begin a crawl that the broker has already.
+
+        Raises:
+            ConfigError: There is one of that id.
+            LedgerMissingError: What has its name is no crawl of Quarry's.
+        """
+        if (await self._head(crawl)).exists:
+            raise ConfigError(
+                f"--run-id {crawl}: crawl {crawl} is in the ledger already; quarry run --attach {crawl} goes"
+                f" on with it, and quarry forget {crawl} removes it once it has ended; or choose another id"
+            )
+
     async def state(self, crawl: str) -> LedgerState:
         """Read the head of a crawl.
 
         Raises:
             LedgerMissingError: There is none of that id, or what has its name is no crawl of Quarry's.
         """
-        try:
-            state = await self.ledger(crawl).state()
-        except (RedisRefusedError, KeyError, ValueError) as error:
-            raise LedgerMissingError(
-                f"what {self.address} keeps under the name of crawl {crawl} is none of Quarry's: {error}"
-            ) from error
+        state = await self._head(crawl)
         if not state.exists:
             raise LedgerMissingError(
                 f"there is no crawl {crawl} on {self.address}: it never was, or it expired after its end;"
                 " 'quarry list crawls' shows what is there"
             )
         return state
+
+    async def _head(self, crawl: str) -> LedgerState:
+        try:
+            return await self.ledger(crawl).state()
+        except (RedisRefusedError, KeyError, ValueError) as error:
+            raise LedgerMissingError(
+                f"what {self.address} keeps under the name of crawl {crawl} is none of Quarry's: {error}"
+            ) from error
 
     async def __aenter__(self) -> Self:
         """Use it."""

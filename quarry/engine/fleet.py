@@ -14,35 +14,41 @@ from quarry.crawl.delivery import CrawlContext
 from quarry.crawl.heartbeat import Heartbeat
 from quarry.crawl.interrupts import Interrupts
 from quarry.crawl.plan import CrawlPlan, decode_plan
-from quarry.crawl.roots import Roots, load_roots
+from quarry.crawl.roots import load_roots
 from quarry.crawl.storage import storage_is_here
 from quarry.crawl.summary import partial_result, result_of
 from quarry.crawl.watch import Watch
 from quarry.engine.broker import Broker
 from quarry.engine.following import Seeding, first_of
+from quarry.engine.preparing import Prepared, prepare
 from quarry.engine.results import add_up, report_crawl
-from quarry.engine.state import crawl_folder, make_folder, make_roots, remove_folder
-from quarry.errors import LedgerImbalanceError, LedgerMissingError, SchedulerError, StoreError
+from quarry.engine.state import crawl_folder, drop_unsaved, remove_folder_of
+from quarry.errors import ConfigError, LedgerImbalanceError, LedgerMissingError, SchedulerError, StoreError
 from quarry.lode import Dataset
 from quarry.types import RunResult, new_run_id
-from quarry.wiring import make_bounds, make_dataset, make_plan, make_root, make_tools
+from quarry.wiring import make_bounds, make_tools
 
 if TYPE_CHECKING:
     from quarry.config import Settings
     from quarry.crawl.attempt import Tools
+    from quarry.crawl.plan import JobPayload
     from quarry.crawl.reporter import Reporter
+    from quarry.crawl.roots import Roots
 
 _LEFT = "detached"
 _ATTACH_S = 30.0
+_ASK_S = 5.0
 
 
-def run_fleet(settings: Settings, reporter: Reporter, *, roots: Roots | None = None) -> RunResult:
+def run_fleet(
+    settings: Settings, reporter: Reporter, *, payloads: list[JobPayload] | None = None
+) -> RunResult:
     """Begin a crawl on a broker, or attach to one, and watch it; it goes on whatever becomes of this command.
 
     Args:
         settings: The command's settings, with a broker.
         reporter: Told of progress and warnings.
-        roots: Roots of a new crawl, where they are not the settings' (``quarry retry``).
+        payloads: Roots of a new crawl, where they are not the settings' (``quarry retry``).
 
     Returns:
         The command's result; exit code 4 where the crawl goes on without it, but 0 with ``--detach``.
@@ -53,34 +59,34 @@ def run_fleet(settings: Settings, reporter: Reporter, *, roots: Roots | None = N
         StoreError: The storage can't be written at the start.
         LedgerImbalanceError: The books don't balance at the close.
     """
+    if settings.attach is not None:
+        return asyncio.run(_attached(settings, settings.attach, reporter))
+    crawl = settings.run_id or new_run_id()
+    asyncio.run(_check(settings, crawl, reporter))
+    # Outside of an event loop: an interrupt ends a read from standard input at once.
+    prepared = prepare(settings, crawl, payloads)
+    try:
+        prepared.dataset.put_marker(prepared.plan.day, crawl)
+        prepared.roots.save(prepared.folder)
+        return asyncio.run(_begun(settings, prepared, reporter))
+    finally:
+        drop_unsaved(prepared.folder, prepared.roots)
 
-    async def run() -> RunResult:
-        async with Broker(str(settings.broker)) as broker:
-            # The crawl to attach to goes on while its Redis restarts; one to begin should hear of it at once.
-            await broker.check(reporter, wait_s=_ATTACH_S if settings.attach is not None else 0.0)
-            if settings.attach is not None:
-                return await _attached(settings, settings.attach, broker, reporter)
-            return await _begun(settings, broker, reporter, roots)
 
-    return asyncio.run(run())
+async def _check(settings: Settings, crawl: str, reporter: Reporter) -> None:
+    async with Broker(str(settings.broker)) as broker:
+        await broker.check(reporter)
+        await broker.check_new(crawl)
 
 
-async def _begun(settings: Settings, broker: Broker, reporter: Reporter, given: Roots | None) -> RunResult:
-    plan = make_plan(
-        settings,
-        crawl=settings.run_id or new_run_id(),
-        now=time.time(),
-        seeded=settings.seeds is not None or given is not None,
-    )
-    folder = crawl_folder(settings.state_dir, plan.crawl)
-    roots = given or make_roots(settings, make_root(settings, plan), folder)
-    dataset = make_dataset(settings, plan)
-    make_folder(folder)
-    roots.save(folder)
-    dataset.put_marker(plan.day, plan.crawl)
-    tools = make_tools(settings, dataset)
-    plan = msgspec.structs.replace(plan, versions=_versions(plan, roots, tools))
-    return await FleetCrawl(settings, plan, broker, tools, reporter).run(roots, start=None)
+async def _begun(settings: Settings, prepared: Prepared, reporter: Reporter) -> RunResult:
+    async with Broker(str(settings.broker)) as broker:
+        tools = make_tools(settings, prepared.dataset)
+        plan = msgspec.structs.replace(
+            prepared.plan, versions=_versions(prepared.plan, prepared.roots, tools)
+        )
+        fleet = FleetCrawl(settings, plan, broker, tools, reporter, seeder=prepared.roots.seeder)
+        return await fleet.run(prepared.roots, start=None)
 
 
 def _versions(plan: CrawlPlan, roots: Roots, tools: Tools) -> dict[str, str]:
@@ -92,27 +98,30 @@ def _versions(plan: CrawlPlan, roots: Roots, tools: Tools) -> dict[str, str]:
     return {target: sha256 for target, sha256 in found.items() if sha256 is not None}
 
 
-async def _attached(settings: Settings, crawl: str, broker: Broker, reporter: Reporter) -> RunResult:
-    state = await broker.state(crawl)
-    plan = decode_plan(state.config)
-    tools = None
-    if storage_is_here(plan):
-        tools = make_tools(settings, Dataset.create(plan.storage_path, plan.dataset))
-    else:
-        reporter.warning(
-            f"the crawl's storage {plan.storage_path} is not on this machine: counters are shown, data"
-            " are not"
-        )
-    fleet = FleetCrawl(settings, plan, broker, tools, reporter)
-    counts = await fleet.ledger.counts()
-    roots = load_roots(crawl_folder(settings.state_dir, crawl)) if counts.seeding else None
-    if counts.seeding and roots is None:
-        reporter.warning(
-            "its seeding was cut, or goes on elsewhere: attach on the machine that began it to go on with"
-            " it, or"
-            f" end it with quarry stop {crawl}"
-        )
-    return await fleet.run(roots, start=state.offset)
+async def _attached(settings: Settings, crawl: str, reporter: Reporter) -> RunResult:
+    async with Broker(str(settings.broker)) as broker:
+        # The crawl goes on while its Redis restarts; one to begin should hear of it at once.
+        await broker.check(reporter, wait_s=_ATTACH_S)
+        state = await broker.state(crawl)
+        plan = decode_plan(state.config)
+        tools = None
+        if storage_is_here(plan):
+            tools = make_tools(settings, Dataset.create(plan.storage_path, plan.dataset))
+        else:
+            reporter.warning(
+                f"the crawl's storage {plan.storage_path} is not on this machine: counters are shown, data"
+                " are not"
+            )
+        fleet = FleetCrawl(settings, plan, broker, tools, reporter, seeder=state.seeder)
+        roots = None
+        if (await fleet.ledger.counts()).seeding:
+            roots = load_roots(crawl_folder(settings.state_dir, crawl), seeder=state.seeder)
+            if roots is None:
+                reporter.warning(
+                    "its seeding was cut, or goes on elsewhere: attach on the machine that began it to go on"
+                    f" with it, or end it with quarry stop {crawl}"
+                )
+        return await fleet.run(roots, start=state.offset)
 
 
 class FleetCrawl:
@@ -127,10 +136,18 @@ class FleetCrawl:
         broker: Where it is.
         tools: For its storage; None where this machine does not see it.
         reporter: Told of progress and warnings.
+        seeder: Of the crawl: whose state folder is its own.
     """
 
     def __init__(
-        self, settings: Settings, plan: CrawlPlan, broker: Broker, tools: Tools | None, reporter: Reporter
+        self,
+        settings: Settings,
+        plan: CrawlPlan,
+        broker: Broker,
+        tools: Tools | None,
+        reporter: Reporter,
+        *,
+        seeder: str,
     ) -> None:
         self.ledger = broker.ledger(plan.crawl)
         self._settings = settings
@@ -138,7 +155,10 @@ class FleetCrawl:
         self._broker = broker
         self._tools = tools
         self._reporter = reporter
+        self._seeder = seeder
+        self._folder = crawl_folder(settings.state_dir, plan.crawl)
         self._interrupts = Interrupts(reporter, hint="leaving the crawl to its workers")
+        self._seeded_here = False
         self._started = time.monotonic()
         self._log = structlog.get_logger("quarry.engine").bind(crawl=plan.crawl)
         context = None
@@ -161,8 +181,13 @@ class FleetCrawl:
             if roots is not None:
                 seeding = self._seeding(roots, start or 0)
                 beside.append(seeding.task)
-                if not await self._interrupts.until_first(seeding.begun()):
-                    return self._unfinished("interrupted before the crawl was begun")
+                try:
+                    begun = await self._interrupts.until_first(seeding.begun())
+                except ConfigError:
+                    await self._is_there()
+                    raise
+                if not begun:
+                    return await self._left_early(seeding)
             if start is None:
                 self._reporter.info(f"crawl {self._plan.crawl} on {self._broker.address}")
             follow = self._seeded(beside) if self._settings.detach else self._watch.wait_closed()
@@ -192,8 +217,31 @@ class FleetCrawl:
             start=start,
         )
 
+    async def _left_early(self, seeding: Seeding) -> RunResult:
+        """End where an interrupt came before the first seeds were known to be in the ledger."""
+        try:
+            async with asyncio.timeout(_ASK_S):
+                await seeding.end()
+                if not await self._is_there():
+                    return self._partial(
+                        outcome="unfinished", exit_code=4, message="interrupted before the crawl was begun"
+                    )
+                await self._watch.look()
+        except (SchedulerError, TimeoutError):
+            return self._unfinished("interrupted, and its broker does not say whether the crawl was begun")
+        return self._result(None)
+
+    async def _is_there(self) -> bool:
+        """Say whether the ledger has this crawl; where it has none, or another's, nothing is kept of it."""
+        state = await self.ledger.state()
+        there = state.exists and state.seeder == self._seeder
+        if not there:
+            remove_folder_of(self._folder, self._seeder)
+        return there
+
     async def _seeded(self, beside: list[asyncio.Task[Any]]) -> Any:
         await asyncio.gather(*beside)
+        self._seeded_here = bool(beside)
         with contextlib.suppress(SchedulerError):  # the seeds are in, whatever is shown of them
             await self._watch.look()
         return _LEFT
@@ -209,11 +257,13 @@ class FleetCrawl:
                 message="the crawl has ended; its summary is in its storage, which is not on this machine",
             )
         if isinstance(ended, dict):
-            remove_folder(crawl_folder(self._settings.state_dir, self._plan.crawl))
+            remove_folder_of(self._folder, self._seeder)
             result = result_of(self._plan, ended, max_failures=self._settings.max_failures, warnings=[])
             return report_crawl(self._settings, result)
         attach = f"quarry run --attach {self._plan.crawl} watches it, quarry stop {self._plan.crawl} ends it"
         detached = ended == _LEFT
+        if detached and self._seeded_here:
+            remove_folder_of(self._folder, self._seeder)  # nothing is left to seed
         if not detached and self._watch.counts is not None and self._watch.counts.seeding:
             attach = f"its seeding waits for quarry run --attach {self._plan.crawl} on this machine; {attach}"
         return self._partial(

@@ -66,6 +66,13 @@ class Seeding:
         if self.task.done():
             self.task.result()
 
+    async def end(self) -> None:
+        """End it where it is; when this returns, nothing more of it reaches the ledger."""
+        while not self.task.done():  # redis-py swallows a cancellation while it connects
+            self.task.cancel()
+            await asyncio.sleep(0)
+        await asyncio.gather(self.task, return_exceptions=True)
+
 
 async def first_of(*, ending: list[Coroutine[Any, Any, Any]], beside: list[asyncio.Task[Any]]) -> Any:
     """Run coroutines until one of them returns, or anything raises; then end all of them.

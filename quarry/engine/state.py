@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quarry.crawl.plan import encode
-from quarry.crawl.roots import Roots
+from quarry.crawl.roots import Roots, kept_seeder
 from quarry.crawl.seeds import check_seeds, spool
 from quarry.errors import ConfigError
 from quarry.types import new_token
@@ -45,6 +45,17 @@ def remove_folder(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def remove_folder_of(folder: Path, seeder: str) -> None:
+    """Remove the state folder of a crawl that nobody goes on with, unless it keeps another crawl's seeds.
+
+    Args:
+        folder: Where it would be.
+        seeder: Of the crawl, as its ledger says: a crawl of the same id may be on another broker.
+    """
+    if kept_seeder(folder) == seeder:
+        remove_folder(folder)
+
+
 def make_worker_log(state_dir: str, crawl: str) -> Path:
     """Give the path of the embedded worker's log, among the commands' logs: it outlives the crawl's folder.
 
@@ -62,34 +73,48 @@ def make_roots(settings: Settings, root: JobPayload, folder: Path) -> Roots:
     Raises:
         ConfigError: The seeds are wrong, or can't be kept; nothing is left then.
     """
-    return Roots.of(seeder=new_token(), root=root, seeds=_spooled(settings.seeds, folder))
+    seeder = new_token()
+    return Roots.of(seeder=seeder, root=root, seeds=_spooled(settings.seeds, folder, seeder))
 
 
-def keep_payloads(settings: Settings, payloads: list[JobPayload]) -> Roots:
+def keep_payloads(folder: Path, payloads: list[JobPayload]) -> Roots:
     """Keep the roots of a crawl that retries jobs, one a line, so that its seeding can go on after a crash.
 
     Raises:
         ConfigError: They can't be kept.
     """
-    folder = crawl_folder(settings.state_dir, str(settings.run_id))
     make_folder(folder)
-    path = folder / "payloads.ndjson"
+    seeder = new_token()
+    path = folder / f"payloads-{seeder}.ndjson"
     try:
         with path.open("w", encoding="utf-8") as file:
             file.writelines(encode(payload) + "\n" for payload in payloads)
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
+        _drop_spool(folder, str(path))
         raise ConfigError(f"{path} can't be written: {error.strerror}") from error
-    return Roots.of(seeder=new_token(), payloads=str(path))
+    return Roots.of(seeder=seeder, payloads=str(path))
 
 
-def _spooled(given: str | None, folder: Path) -> str | None:
+def drop_unsaved(folder: Path, roots: Roots) -> None:
+    """Remove what was kept for roots of a crawl that was not begun; nothing of any other crawl."""
+    if kept_seeder(folder) == roots.seeder:
+        return
+    path = roots.seeds or roots.payloads
+    if path is not None and roots.seeder in os.path.basename(path) and os.path.dirname(path) == str(folder):
+        _drop_spool(folder, path)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def _spooled(given: str | None, folder: Path, seeder: str) -> str | None:
     if given is None or (given != "-" and os.path.isfile(given)):
         return given  # it was checked with the other settings
     # Standard input, a pipe or a device can be read only once.
     make_folder(folder)
-    path = str(folder / "seeds.spool")
+    # A name of its own: two commands that are given one id never write to one file.
+    path = str(folder / f"seeds-{seeder}.spool")
     try:
         with contextlib.ExitStack() as stack:
             source = sys.stdin.buffer if given == "-" else stack.enter_context(open(given, "rb"))
