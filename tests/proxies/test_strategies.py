@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections import Counter, defaultdict
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from tests.proxies.site import HOSTS
 pytestmark = pytest.mark.xdist_group("proxies-rig")
 
 MANY = 600
-FEW = 600 if os.environ.get("QUARRY_LONG") == "1" else 200
+FEW = 600
 
 
 @contextmanager
