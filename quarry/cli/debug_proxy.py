@@ -135,12 +135,11 @@ def _document(
 
 
 def _lines(document: dict[str, Any], styles: Styles) -> list[str]:
-    from quarry.cli.pool_view import strategy_text
+    from quarry.cli.pool_view import head_line
     from quarry.cli.record_view import table_lines
     from quarry.cli.visible import visible
 
-    head = f"{strategy_text(document)}, {document['size']} endpoints, digest {document['digest']}"
-    lines = [f"{styles.strong('pool ' + visible(document['pool']))}  {head}"]
+    lines = [head_line(document, styles)]
     if document["store"] == "memory":
         lines.append("  in memory: without a broker each command has a rotation of its own")
     lines.append(

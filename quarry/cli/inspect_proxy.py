@@ -64,12 +64,10 @@ async def _ask(broker: Broker, pool: ProxyPool, limit: int | None) -> dict[str, 
 
 
 def _lines(document: dict[str, Any], styles: Styles) -> list[str]:
-    from quarry.cli.pool_view import other_lines, strategy_text
+    from quarry.cli.pool_view import head_line, other_lines
     from quarry.cli.record_view import table_lines
-    from quarry.cli.visible import visible
 
-    head = f"{strategy_text(document)}, {document['size']} endpoints, digest {document['digest']}"
-    lines = [f"{styles.strong('pool ' + visible(document['pool']))}  {head}"]
+    lines = [head_line(document, styles)]
     used = f"last used {document['last_used_at']}" if document["choices"] else "never used"
     lines.append(f"  choices {document['choices']}, {used}")
     if document["window_fill"] is not None:

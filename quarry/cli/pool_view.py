@@ -5,16 +5,17 @@ from __future__ import annotations
 from heapq import nsmallest
 from typing import TYPE_CHECKING, Any
 
+from quarry.cli.visible import visible
 from quarry.types import format_timestamp
-from quarry.types.rotation import EndpointFigures
+from quarry.types.rotation import STATES, EndpointFigures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from quarry.cli.styles import Styles
     from quarry.types.proxy import ProxyPool
     from quarry.types.rotation import Definition, PoolFigures, PoolTotals
 
-STATES = ("healthy", "resting", "due", "trial")
 _AWAY = ("resting", "trial")
 _ORDER = ("resting", "trial", "due", "healthy")
 
@@ -108,6 +109,12 @@ def endpoint_document(pool: ProxyPool, figures: PoolFigures, at: int) -> dict[st
         "rests": each.rests,
         "banned": {domain: _time(until) for domain, until in sorted(each.banned.items())},
     }
+
+
+def head_line(document: dict[str, Any], styles: Styles) -> str:
+    """Write what a pool is, on one line."""
+    head = f"{strategy_text(document)}, {document['size']} endpoints, digest {document['digest']}"
+    return f"{styles.strong('pool ' + visible(document['pool']))}  {head}"
 
 
 def strategy_text(row: dict[str, Any]) -> str:

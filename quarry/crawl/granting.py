@@ -20,7 +20,7 @@ from quarry.types import Outcome, OutcomeStatus, Secret
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from quarry.crawl.plan import CrawlPlan, JobPayload
+    from quarry.crawl.plan import CrawlPlan, JobPayload, PlanPool
     from quarry.proxy import Rotation, RunProxy
     from quarry.types.proxy import ProxyPool
 
@@ -81,7 +81,7 @@ class Granting:
         self._secret_of = secret_of
         self._rotation = rotation
         self._host = host or socket.gethostname()
-        self._known: dict[tuple[str, str | None], ProxyPool] = {}
+        self._known: dict[tuple[str, PlanPool | None], ProxyPool | None] = {}
         self._log = structlog.get_logger("quarry.crawl")
 
     async def grant(self, plan: CrawlPlan, key: str, job: JobPayload) -> Grant | Outcome:
@@ -165,17 +165,17 @@ class Granting:
         if job.proxy is None:
             return None
         wanted = plan.proxies.get(job.proxy)
-        own = self._pools.get(job.proxy)
-        if own is None or wanted is None:
+        key = (job.proxy, wanted)
+        if key not in self._known:
+            self._known[key] = _find_pool(self._pools, job.proxy, wanted)
+        pool = self._known[key]
+        if pool is None:
             return _refused(
                 "unknown_proxy_pool",
                 f"{self._host} has no proxy pool {job.proxy!r}: define it in the file that QUARRY_CONFIG"
                 " names there",
             )
-        pool = self._known.get((job.proxy, wanted.strategy))
-        if pool is None:
-            pool = self._known[job.proxy, wanted.strategy] = with_strategy(own, wanted.strategy)
-        if pool.digest != wanted.digest:
+        if wanted is not None and pool.digest != wanted.digest:
             return _refused(
                 "proxy_mismatch",
                 f"proxy pool {job.proxy!r} on {self._host} is not the crawl's: another list of endpoints,"
@@ -192,19 +192,25 @@ def check_pools(plan: CrawlPlan, pools: Mapping[str, ProxyPool]) -> None:
     """
     problems = []
     for name, wanted in plan.proxies.items():
-        own = pools.get(name)
+        own = _find_pool(pools, name, wanted)
         if own is None:
             problems.append(
                 f"crawl {plan.crawl} uses the proxy pool {name!r}, which is not defined: name the"
                 " configuration file of the first command (--config)"
             )
-        elif with_strategy(own, wanted.strategy).digest != wanted.digest:
+        elif own.digest != wanted.digest:
             problems.append(
                 f"crawl {plan.crawl} uses the proxy pool {name!r} with another list of endpoints, order,"
                 " strategy or window: give it the definition of the first command"
             )
     if problems:
         raise ConfigError(problems)
+
+
+def _find_pool(pools: Mapping[str, ProxyPool], name: str, wanted: PlanPool | None) -> ProxyPool | None:
+    """Give a pool with the strategy that a crawl uses it with; None where either lacks it."""
+    own = pools.get(name)
+    return None if own is None or wanted is None else with_strategy(own, wanted.strategy)
 
 
 def _refused(error_type: str, message: str) -> Outcome:

@@ -46,9 +46,10 @@ _REFUSED_S = 5.0
 """How long a slot rests after a message whose storage, pool or secret is not to be had here."""
 
 _CANCEL_S = 7.0
+"""What a cancelled run needs at most: its executor has TERM, 5 s, KILL."""
+
 _LEFT_S = 15.0
 """How long a crawl is left to others that have its pools."""
-"""What a cancelled run needs at most: its executor has TERM, 5 s, KILL."""
 
 
 class WorkerService:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from quarry.types import Counts, OutcomeStatus, RunResult, exit_code_of, format_timestamp
+from quarry.types.rotation import LEAST_BAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -12,9 +13,6 @@ if TYPE_CHECKING:
     from quarry.config import MaxFailures
     from quarry.crawl.plan import CrawlPlan
     from quarry.lode import CommitRecord
-
-LEAST_BAD = ("banned", "resting")
-"""Reasons of a choice for which an endpoint was used that should have rested."""
 
 EXIT_UNFINISHED = 4
 EXIT_FAILURES = 5

@@ -28,7 +28,7 @@ class Reports:
 
     Args:
         store: Gets them.
-        delay_s: Seconds that successes wait; 0 reports each at once.
+        delay_s: Seconds that successes wait.
     """
 
     def __init__(self, store: RecencyStore, *, delay_s: float = DELAY_S) -> None:
@@ -41,7 +41,7 @@ class Reports:
         self._one_flush = asyncio.Lock()
         self._log = structlog.get_logger("quarry.proxy")
 
-    async def add(self, pool: ProxyPool, index: int, *, ok: int, latency_ms: int) -> None:
+    def add(self, pool: ProxyPool, index: int, *, ok: int, latency_ms: int) -> None:
         """Report successes, soon.
 
         Args:
@@ -53,9 +53,7 @@ class Reports:
         place = (pool.name, pool.digest, index)
         self._pools[place[:2]] = pool
         self._sum(place, ok, latency_ms)
-        if not self._delay_s:
-            await self.flush()
-        elif self._timer is None:
+        if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._delay_s, self._start_flush)
 
     async def flush(self) -> None:

@@ -11,7 +11,7 @@ from quarry.errors import QuarryError
 from quarry.proxy.reports import DELAY_S, Reports
 from quarry.proxy.strategies import decide_ask, domain_of
 from quarry.types.proxy import Endpoint
-from quarry.types.rotation import ProxyReport
+from quarry.types.rotation import LEAST_BAD, ProxyReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -90,17 +90,13 @@ class Rotation:
         Raises:
             QuarryError: The store is away.
         """
-        definition = (pool.name, pool.digest)
+        own = (pool.name, pool.digest)
         now = self._clock()
-        if now - self._announced.get(definition, -ANNOUNCE_S) < ANNOUNCE_S:
+        if now - self._announced.get(own, -ANNOUNCE_S) < ANNOUNCE_S:
             return
-        await self.store.announce(pool)
-        self._announced[definition] = now
-        others = [
-            definition.digest
-            for definition in await self.store.definitions()
-            if definition.name == pool.name and definition.digest != pool.digest
-        ]
+        known = await self.store.announce(pool)
+        self._announced[own] = now
+        others = [each.digest for each in known if each.name == pool.name and each.digest != pool.digest]
         if others:
             self._log.warning("proxy.definitions_differ", pool=pool.name, digest=pool.digest, others=others)
 
@@ -147,7 +143,7 @@ class RunProxy:
         self._choices.append(choice)
         endpoint = self.endpoint
         rotation.watcher.chosen(self.pool.name, endpoint.identity, choice.reason)
-        if choice.reason in {BANNED, "resting"}:
+        if choice.reason in LEAST_BAD:
             self._log.warning("proxy.least_bad", endpoint=endpoint.identity, reason=choice.reason)
         elif choice.trial:
             self._log.info("proxy.trial", endpoint=endpoint.identity)
@@ -202,7 +198,7 @@ class RunProxy:
         if failed or choice.trial:
             await self._report(choice, ok=ok, failed=failed, latency_ms=latency_ms)
         else:
-            await self._rotation.reports.add(pool, choice.index, ok=ok, latency_ms=latency_ms)
+            self._rotation.reports.add(pool, choice.index, ok=ok, latency_ms=latency_ms)
 
     async def _report(
         self, choice: Choice, *, ok: int = 0, failed: int = 0, latency_ms: int = 0, banned: str | None = None

@@ -18,8 +18,8 @@ class RecencyStore(Protocol):
     none waits for an endpoint to become free.
     """
 
-    async def announce(self, pool: ProxyPool) -> None:
-        """Note that a definition is in use."""
+    async def announce(self, pool: ProxyPool) -> list[Definition]:
+        """Note that a definition is in use; answer as `definitions` does, this one among them."""
         ...
 
     async def definitions(self) -> list[Definition]:

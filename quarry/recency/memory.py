@@ -28,8 +28,8 @@ class MemoryRecency:
         self._states: dict[tuple[str, str], PoolState] = {}
         self._definitions: dict[tuple[str, str], Definition] = {}
 
-    async def announce(self, pool: ProxyPool) -> None:
-        """Note that a definition is in use."""
+    async def announce(self, pool: ProxyPool) -> list[Definition]:
+        """Note that a definition is in use; answer as `definitions` does."""
         self._definitions[pool.name, pool.digest] = Definition(
             name=pool.name,
             digest=pool.digest,
@@ -37,6 +37,7 @@ class MemoryRecency:
             size=len(pool.endpoints),
             strategy=pool.strategy,
         )
+        return await self.definitions()
 
     async def definitions(self) -> list[Definition]:
         """List the definitions in use, by name, then digest."""

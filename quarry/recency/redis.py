@@ -59,22 +59,14 @@ class RedisRecency:
         self._clock_ms = clock_ms
         self._known: dict[tuple[str, str], tuple[bytes, ...]] = {}
 
-    async def announce(self, pool: ProxyPool) -> None:
-        """Note that a definition is in use."""
+    async def announce(self, pool: ProxyPool) -> list[Definition]:
+        """Note that a definition is in use; answer as `definitions` does, in the same round trip."""
         about = (f"{pool.name} {pool.digest}", len(pool.endpoints), pool.strategy)
-        await self._step("announce", [_DEFINITIONS], about)
+        return _definitions(await self._step("announce", [_DEFINITIONS], about))
 
     async def definitions(self) -> list[Definition]:
         """List the definitions in use within the last seven days, by name, then digest."""
-        reply = await self._step("announce", [_DEFINITIONS], ("",))
-        found = []
-        for field, value in zip(reply[::2], reply[1::2], strict=True):
-            name, digest = field.decode().rsplit(" ", 1)
-            last_ms, size, strategy = value.decode().split(" ")
-            found.append(
-                Definition(name=name, digest=digest, last_ms=int(last_ms), size=int(size), strategy=strategy)
-            )
-        return sorted(found, key=lambda definition: (definition.name, definition.digest))
+        return _definitions(await self._step("announce", [_DEFINITIONS], ("",)))
 
     async def totals(self, definition: Definition) -> PoolTotals:
         """Count the choices of a definition, and the endpoints that rest; whoever has the pool itself."""
@@ -189,3 +181,14 @@ def _sticky_key(pool: ProxyPool, key: str) -> str:
     """Name a sticky key: 128 bits of BLAKE2b, so that a key's length does not count."""
     digest = hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
     return f"quarry:proxy:{{{pool.name}:{pool.digest}}}:key:{digest}"
+
+
+def _definitions(reply: list[bytes]) -> list[Definition]:
+    found = []
+    for field, value in zip(reply[::2], reply[1::2], strict=True):
+        name, digest = field.decode().rsplit(" ", 1)
+        last_ms, size, strategy = value.decode().split(" ")
+        found.append(
+            Definition(name=name, digest=digest, last_ms=int(last_ms), size=int(size), strategy=strategy)
+        )
+    return sorted(found, key=lambda definition: (definition.name, definition.digest))

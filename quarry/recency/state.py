@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from quarry.recency.picking import Picking
-from quarry.types.rotation import Choice, EndpointFigures, PoolFigures, Verdict
+from quarry.types.rotation import STATES, Choice, EndpointFigures, PoolFigures, Verdict
 
 if TYPE_CHECKING:
     from quarry.types.proxy import Health, ProxyPool
     from quarry.types.rotation import Ask, ProxyReport
 
 HEALTHY, RESTING, DUE, TRIAL = range(4)
-STATES = ("healthy", "resting", "due", "trial")
 DICE = 2**32
 
 _PROMOTED = 16

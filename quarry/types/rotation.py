@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+STATES = ("healthy", "resting", "due", "trial")
+"""Of an endpoint; ``due``: its next choice is a trial."""
+
+LEAST_BAD = ("banned", "resting")
+"""Reasons of a choice for which an endpoint was used that should have rested."""
+
 KEEP_MS = 7 * 24 * 3600 * 1000
 """How long the state of a pool that nobody uses is kept."""
 
